@@ -1,0 +1,239 @@
+"""Settings: the environment and ``.env``, read once by the entry point into frozen sections."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from talas.core.durations import parse_duration
+
+SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
+MIN_SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names the variable and what would be right."""
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """``url`` is None where the embedded PostgreSQL under ``DATA_DIR`` is meant."""
+
+    url: str | None
+    max_connections: int
+    max_idle_connections: int
+
+
+class HttpSettings(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    workers: int
+    cors_origins: tuple[str, ...]
+    metrics_token: str | None
+
+
+class AuthSettings(msgspec.Struct, frozen=True):
+    """Lifetimes in seconds."""
+
+    jwt_secret: str
+    access_lifetime_s: int
+    refresh_lifetime_s: int
+
+
+class ChatSettings(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+
+
+class FileSettings(msgspec.Struct, frozen=True):
+    """Limits in bytes."""
+
+    upload_path: Path
+    internal_docs_path: Path
+    storage_url: str | None
+    max_file_size: int
+    max_internal_doc_size: int
+    max_track_size: int
+    max_avatar_size: int
+
+
+class Settings(msgspec.Struct, frozen=True):
+    environment: str
+    data_dir: Path
+    log_format: str
+    rate_limits: bool
+    redis_url: str | None
+    database: DatabaseSettings
+    http: HttpSettings
+    auth: AuthSettings
+    chat: ChatSettings
+    files: FileSettings
+
+
+def _duration(value: object) -> int:
+    seconds = parse_duration(str(value).strip())
+    if seconds < 1:
+        raise ValueError("must be at least 1s")
+    return int(seconds)
+
+
+def _switch(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Text = Annotated[str | None, BeforeValidator(_empty_is_unset)]
+Bytes = Annotated[int, Field(gt=0)]
+Seconds = Annotated[int, BeforeValidator(_duration)]
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: Text = None
+    database_max_connections: Annotated[int, Field(ge=1, le=1000)] = 25
+    database_max_idle_connections: Annotated[int, Field(ge=0, le=1000)] = 5
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    api_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    environment: str = "development"
+    jwt_secret: Text = None
+    jwt_expiry: Seconds = 24 * 3600
+    refresh_expiry: Seconds = 720 * 3600
+    ws_bind_addr: str = "127.0.0.1:9001"
+    data_dir: Path = Path("./data")
+    upload_path: Path | None = None
+    internal_docs_path: Path | None = None
+    storage_url: Text = None
+    redis_url: Text = None
+    max_file_size: Bytes = 10_485_760
+    max_internal_doc_size: Bytes = 52_428_800
+    max_track_size: Bytes = 209_715_200
+    max_avatar_size: Bytes = 5_242_880
+    cors_allowed_origins: str = "http://localhost:3000,http://localhost:8000"
+    metrics_token: Text = None
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_switch)] = "text"
+    rate_limits: Annotated[bool, BeforeValidator(_switch)] = True
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Raises SettingsError. ``overrides`` are keyed by the variables' names in lower case."""
+    try:
+        env = _Environment(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    data_dir = env.data_dir.expanduser().absolute()
+    chat_host, chat_port = _bind_address(env.ws_bind_addr)
+    return Settings(
+        environment=env.environment,
+        data_dir=data_dir,
+        log_format=env.log_format,
+        rate_limits=env.rate_limits,
+        redis_url=env.redis_url,
+        database=DatabaseSettings(
+            url=_database_url(env.database_url),
+            max_connections=env.database_max_connections,
+            max_idle_connections=env.database_max_idle_connections,
+        ),
+        http=HttpSettings(
+            host=env.host,
+            port=env.port,
+            workers=env.api_workers,
+            cors_origins=_origins(env.cors_allowed_origins),
+            metrics_token=env.metrics_token,
+        ),
+        auth=AuthSettings(
+            jwt_secret=_jwt_secret(env, data_dir),
+            access_lifetime_s=env.jwt_expiry,
+            refresh_lifetime_s=env.refresh_expiry,
+        ),
+        chat=ChatSettings(host=chat_host, port=chat_port),
+        files=FileSettings(
+            upload_path=_folder(env.upload_path, data_dir / "uploads"),
+            internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
+            storage_url=env.storage_url,
+            max_file_size=env.max_file_size,
+            max_internal_doc_size=env.max_internal_doc_size,
+            max_track_size=env.max_track_size,
+            max_avatar_size=env.max_avatar_size,
+        ),
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+def _folder(given: Path | None, default: Path) -> Path:
+    return given.expanduser().absolute() if given else default
+
+
+def _database_url(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("postgres://", "postgresql://")):
+        raise SettingsError("DATABASE_URL: must look like postgres://user:password@host:5432/name")
+    return url
+
+
+def _bind_address(text: str) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise SettingsError(f"WS_BIND_ADDR: {text!r} must be host:port, like 127.0.0.1:9001")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if not origin.startswith(("http://", "https://")) or "*" in origin:
+            raise SettingsError(
+                f"CORS_ALLOWED_ORIGINS: {origin!r} must be an exact origin, "
+                "like https://talas.example; several are separated by commas"
+            )
+    return origins
+
+
+def _jwt_secret(env: _Environment, data_dir: Path) -> str:
+    secret = env.jwt_secret
+    if env.environment == "production":
+        return _production_secret(secret)
+    return secret if secret is not None else _kept_secret(data_dir / "jwt_secret")
+
+
+def _production_secret(secret: str | None) -> str:
+    advice = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    if secret is None:
+        raise SettingsError(f"JWT_SECRET: is required when ENVIRONMENT=production; {advice}")
+    if secret.lower() in SAMPLE_SECRETS:
+        raise SettingsError(f"JWT_SECRET: is the sample value, which everyone knows; {advice}")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(f"JWT_SECRET: must be at least {MIN_SECRET_BYTES} bytes; {advice}")
+    return secret
+
+
+def _kept_secret(path: Path) -> str:
+    """Several processes may start at once: whoever creates the file first decides."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48))
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
+        raise SettingsError(f"DATA_DIR: cannot keep a secret there ({reason})") from None
