@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def _duration(value: object) -> int:
+    if isinstance(value, int):
+        return value
     seconds = parse_duration(str(value).strip())
     if seconds < 1:
         raise ValueError("must be at least 1s")

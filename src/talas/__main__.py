@@ -1,0 +1,3 @@
+from talas.cli import app
+
+app()
