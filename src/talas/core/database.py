@@ -1,0 +1,133 @@
+"""The pool of PostgreSQL connections, and rows as structs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import asyncpg
+
+from talas.core.settings import DatabaseSettings
+
+Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+RowT = TypeVar("RowT")
+
+MAX_ID = 2**31 - 1
+STATEMENT_TIMEOUT_MS = 5_000
+IDLE_CHECK_S = 10.0
+
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+class _PooledConnection(asyncpg.Connection):
+    """Nothing here leaves session state behind, so the pool's reset query is not needed."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """A bounded pool; a statement that runs longer than 5 s is cancelled by the server."""
+
+    def __init__(self, pool: asyncpg.Pool, *, max_idle: int) -> None:
+        self.pool = pool
+        self._max_idle = max_idle
+        self._janitor = asyncio.create_task(self._close_idle())
+
+    @classmethod
+    async def connect(
+        cls, settings: DatabaseSettings, *, application: str, max_connections: int | None = None
+    ) -> "Database":
+        size = max_connections or settings.max_connections
+        pool = await asyncpg.create_pool(
+            settings.url,
+            min_size=1,
+            max_size=size,
+            max_inactive_connection_lifetime=0,
+            connection_class=_PooledConnection,
+            server_settings={
+                "application_name": application,
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        )
+        return cls(pool, max_idle=min(size, max(1, settings.max_idle_connections)))
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for reads: every statement on its own."""
+        conn = await self.pool.acquire()
+        try:
+            yield conn
+        finally:
+            await self.pool.release(conn)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction that commits when the block ends without an error."""
+        conn = await self.pool.acquire()
+        try:
+            async with conn.transaction():
+                yield conn
+        finally:
+            await self.pool.release(conn)
+
+    async def ping(self) -> None:
+        async with self.connection() as conn:
+            await conn.execute("SELECT 1")
+
+    async def close(self) -> None:
+        self._janitor.cancel()
+        try:
+            await asyncio.wait_for(self.pool.close(), 5)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.pool.terminate()
+
+    async def _close_idle(self) -> None:
+        while True:
+            await asyncio.sleep(IDLE_CHECK_S)
+            for _ in range(self.pool.get_idle_size() - self._max_idle):
+                conn = await self.pool.acquire()
+                try:
+                    await conn.close()
+                finally:
+                    await self.pool.release(conn)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database could not answer now, as opposed to refusing what was asked."""
+    return isinstance(error, _GONE)
+
+
+def as_row(row_type: type[RowT], record: asyncpg.Record | None) -> RowT | None:
+    """The struct for a record whose columns stand in the struct's order."""
+    return None if record is None else row_type(*record)
+
+
+def as_rows(row_type: type[RowT], records: list[asyncpg.Record]) -> list[RowT]:
+    return [row_type(*record) for record in records]
+
+
+def is_id(value: int) -> bool:
+    """Whether a number can be the id of a row at all."""
+    return 0 < value <= MAX_ID
+
+
+async def open_connection(url: str, **settings: Any) -> asyncpg.Connection:
+    """A connection of one's own, outside the pool: for listening and for long work."""
+    return await asyncpg.connect(url, server_settings={"timezone": "UTC", **settings})

@@ -1,0 +1,115 @@
+"""Events between processes: PostgreSQL LISTEN and NOTIFY.
+
+An event is a hint, sent when its transaction commits. Who was not listening reads the
+database: after each reconnection the ``on_gap`` handlers are told that events may be missing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from talas.core.database import Connection, open_connection
+
+CHANNEL = "talas"
+PING_S = 10.0
+MAX_BACKOFF_S = 5.0
+NOTIFY = "SELECT pg_notify('talas', $1)"
+
+log = structlog.get_logger()
+
+Handler = Callable[[dict[str, Any]], None]
+
+
+async def publish(conn: Connection, topic: str, **payload: Any) -> None:
+    """Tell every listening process when the transaction of ``conn`` commits.
+
+    The whole must stay below PostgreSQL's 8,000 bytes: send ids, not contents.
+    """
+    await conn.execute(NOTIFY, msgspec.json.encode({"topic": topic, **payload}).decode())
+
+
+class EventListener:
+    """Listens on a connection of its own and calls handlers in the order of commits.
+
+    ``connected`` is False while events may be missed: caches must not be trusted then.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._handlers: dict[str, list[Handler]] = {}
+        self._gap_handlers: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self.connected = False
+
+    def on(self, topic: str, handler: Handler) -> None:
+        self._handlers.setdefault(topic, []).append(handler)
+
+    def on_gap(self, handler: Callable[[], None]) -> None:
+        """Called after each (re)connection, the first included."""
+        self._gap_handlers.append(handler)
+
+    async def start(self) -> None:
+        """Connects in the background; returns once it listens, or after a first failure."""
+        first_try = asyncio.Event()
+        self._task = asyncio.create_task(self._run(first_try))
+        await first_try.wait()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, first_try: asyncio.Event) -> None:
+        backoff = 0.1
+        while True:
+            try:
+                conn = await open_connection(self._url, application_name="talas events")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                first_try.set()
+                log.warning("events.connect_failed", error=str(error))
+                await asyncio.sleep(backoff)
+                backoff = min(MAX_BACKOFF_S, backoff * 2)
+                continue
+            backoff = 0.1
+            try:
+                await self._listen(conn, first_try)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                log.warning("events.connection_lost")
+            finally:
+                self.connected = False
+                conn.terminate()
+
+    async def _listen(self, conn: asyncpg.Connection, first_try: asyncio.Event) -> None:
+        self._lost.clear()
+        conn.add_termination_listener(self._connection_lost)
+        await conn.add_listener(CHANNEL, self._received)
+        self.connected = True
+        for gap_handler in self._gap_handlers:
+            gap_handler()
+        first_try.set()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), PING_S)
+            if self._lost.is_set():
+                log.warning("events.connection_lost")
+                return
+            await conn.execute("SELECT 1", timeout=PING_S / 2)
+
+    def _connection_lost(self, _conn: object) -> None:
+        self.connected = False
+        self._lost.set()
+
+    def _received(self, _conn: object, _pid: int, _channel: str, payload: object) -> None:
+        event = msgspec.json.decode(str(payload), type=dict[str, Any])
+        for handler in self._handlers.get(event.pop("topic", ""), ()):
+            try:
+                handler(event)
+            except Exception:
+                log.exception("events.handler_failed")
