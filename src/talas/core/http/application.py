@@ -1,0 +1,115 @@
+"""The API as an ASGI application: routes, errors in the envelope, OpenAPI, CORS."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from litestar import Litestar, Response, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from talas import __version__
+from talas.core.database import is_unavailable
+from talas.core.errors import InvalidData, NotFound, TalasError, TooLarge, Unavailable
+from talas.core.http.edge import Edge
+from talas.core.http.envelope import encode_failure
+from talas.core.http.probes import PROBE_ROUTES
+from talas.core.http.request import ApiContext, Request
+
+log = structlog.get_logger()
+
+BASE_PATH = "/api/v1"
+
+
+def create_app(
+    context: ApiContext,
+    *,
+    api_routes: Sequence[Any],
+    media_routes: Sequence[Any] = (),
+    lifespan: Sequence[Any] = (),
+) -> Edge:
+    """``api_routes`` live under ``/api/v1``, ``media_routes`` at the root."""
+    settings = context.settings
+    app = Litestar(
+        [Router(BASE_PATH, route_handlers=[*api_routes]), *media_routes, *PROBE_ROUTES],
+        request_class=Request,
+        state=State({"context": context}),
+        lifespan=[*lifespan],
+        exception_handlers={
+            TalasError: _render,
+            HTTPException: _render_http,
+            Exception: _render_unexpected,
+        },
+        cors_config=CORSConfig(
+            allow_origins=list(settings.http.cors_origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "range"],
+            expose_headers=["X-Request-ID", "Retry-After", "Content-Range", "ETag"],
+        ),
+        openapi_config=_openapi(),
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    return Edge(
+        app,  # type: ignore[arg-type]
+        signer=context.guard.signer,
+        log_format=settings.log_format,
+        rate_limits=settings.rate_limits,
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Talas",
+        version=__version__,
+        path="/schema",
+        render_plugins=[],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                "mediaToken": SecurityScheme(
+                    type="apiKey", name="token", security_scheme_in="query"
+                ),
+            }
+        ),
+    )
+
+
+def _render(_request: Request, error: TalasError) -> Response[bytes]:
+    return Response(
+        encode_failure(error),
+        status_code=error.status,
+        media_type="application/json",
+        headers=error.headers,
+    )
+
+
+def _render_http(request: Request, error: HTTPException) -> Response[bytes]:
+    """The framework's own refusals, in Talas's words."""
+    if isinstance(error, NotFoundException):
+        return _render(request, NotFound("Not found"))
+    if isinstance(error, MethodNotAllowedException):
+        refused = TalasError(
+            f"{request.method} is not allowed here",
+            code="method_not_allowed",
+            headers={"Allow": (error.headers or {}).get("Allow", "")},
+        )
+        refused.status = 405
+        return _render(request, refused)
+    if error.status_code == 413:
+        return _render(request, TooLarge("The body is too large"))
+    if error.status_code >= 500:
+        return _render_unexpected(request, error)
+    return _render(request, InvalidData(error.detail))
+
+
+def _render_unexpected(request: Request, error: Exception) -> Response[bytes]:
+    request_id = request.scope.get("request_id")
+    if is_unavailable(error):
+        log.warning("database.unavailable", error=str(error), request_id=request_id)
+        return _render(request, Unavailable("The database does not answer; try again soon"))
+    log.error("request.failed", request_id=request_id, exc_info=error)
+    return _render(request, TalasError(f"Internal error; request id {request_id}"))

@@ -1,0 +1,1 @@
+DOCS_PAGE = "<!doctype html>"

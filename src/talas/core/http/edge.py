@@ -1,0 +1,149 @@
+"""The outermost layer of the API: request ids, limits, the log line and the metrics."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from talas.core.errors import TalasError, TooManyRequests, Unauthenticated
+from talas.core.http.envelope import encode_failure
+from talas.core.limits import RateLimiter
+from talas.core.logging import AccessLog
+from talas.core.metrics import OPEN_REQUESTS, REQUEST_SECONDS, RESPONSES
+from talas.core.tokens import TokenSigner, TokenType
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+READS_PER_MINUTE = 1_000
+WRITES_PER_MINUTE = 200
+ANONYMOUS_PER_MINUTE = 100
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Edge:
+    """ASGI middleware around the whole application."""
+
+    def __init__(
+        self, app: Asgi, *, signer: TokenSigner, log_format: str, rate_limits: bool
+    ) -> None:
+        self._app = app
+        self._signer = signer
+        self._access_log = AccessLog(log_format)
+        self._limits = _Limits() if rate_limits else None
+        self._observers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        scope["request_id"] = request_id
+        user_id = self._user_id(headers)
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        self._open += 1
+        OPEN_REQUESTS.inc()
+        try:
+            if self._limits is not None and scope["path"] not in _PROBES:
+                self._limits.check(scope, user_id)
+            await self._app(scope, receive, send_with_id)
+        except TooManyRequests as error:
+            await send_failure(error, send_with_id)
+        finally:
+            self._open -= 1
+            OPEN_REQUESTS.dec()
+            took = time.perf_counter() - started
+            self._observe(scope, status, took)
+            self._access_log.write(
+                scope["method"], scope["path"], status, took, request_id, user_id
+            )
+
+    async def wait_until_idle(self, timeout_s: float) -> bool:
+        """Whether all open requests ended within the time."""
+        deadline = time.monotonic() + timeout_s
+        while self._open and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        return not self._open
+
+    def _user_id(self, headers: dict[bytes, bytes]) -> int | None:
+        """Whom the token names; whether its session still lives is the route's question."""
+        header = headers.get(b"authorization", b"")
+        if header[:7].lower() != b"bearer ":
+            return None
+        try:
+            token = header[7:].strip().decode()
+            return self._signer.read(token, TokenType.ACCESS).user_id
+        except (Unauthenticated, UnicodeDecodeError):
+            return None
+
+    def _observe(self, scope: Scope, status: int, took: float) -> None:
+        key = (scope["method"], scope.get("path_template") or "unmatched", status)
+        observers = self._observers.get(key)
+        if observers is None:
+            method, route, _ = key
+            observers = (
+                REQUEST_SECONDS.labels(method, route),
+                RESPONSES.labels(method, route, str(status)),
+            )
+            self._observers[key] = observers
+        observers[0].observe(took)
+        observers[1].inc()
+
+
+class _Limits:
+    def __init__(self) -> None:
+        self._reads = RateLimiter(READS_PER_MINUTE)
+        self._writes = RateLimiter(WRITES_PER_MINUTE)
+        self._anonymous = RateLimiter(ANONYMOUS_PER_MINUTE)
+
+    def check(self, scope: Scope, user_id: int | None) -> None:
+        if user_id is None:
+            client = scope.get("client")
+            wait_s = self._anonymous.take(client[0] if client else "")
+        elif scope["method"] in _READS:
+            wait_s = self._reads.take(user_id)
+        else:
+            wait_s = self._writes.take(user_id)
+        if wait_s:
+            raise TooManyRequests(
+                f"Too many requests; try again in {int(wait_s) + 1} s", retry_after_s=wait_s
+            )
+
+
+async def send_failure(error: TalasError, send: Send) -> None:
+    body = encode_failure(error)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id")
+    if given is not None and _SANE_ID.fullmatch(given):
+        return given.decode()
+    return os.urandom(8).hex()

@@ -1,0 +1,46 @@
+"""Pages of a list: ``page`` from 1, ``limit`` 1 to 100."""
+
+import msgspec
+
+from talas.core.database import MAX_ID
+from talas.core.errors import FieldError, InvalidData
+from talas.core.http.envelope import Paged, Pagination, T
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+class Page(msgspec.Struct, frozen=True):
+    page: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+
+def parse_int(
+    field: str, text: str | None, *, default: int, least: int, most: int, hint: str | None = None
+) -> int:
+    """A whole number from a query string; raises InvalidData with the bounds in words."""
+    if text is None:
+        return default
+    number = text.strip()
+    if number.isascii() and number.removeprefix("-").isdecimal() and len(number) < 20:
+        value = int(number)
+        if least <= value <= most:
+            return value
+    sentence = hint or f"{field} must be a whole number between {least} and {most}"
+    raise InvalidData.of(FieldError(field, sentence))
+
+
+def parse_page(page: str | None, limit: str | None, *, max_limit: int = MAX_LIMIT) -> Page:
+    return Page(
+        parse_int("page", page, default=1, least=1, most=MAX_ID),
+        parse_int("limit", limit, default=min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
+    )
+
+
+def paged(rows: list[T], page: Page, total: int) -> Paged[T]:
+    pages = -(-total // page.limit)
+    return Paged(data=rows, pagination=Pagination(page.page, page.limit, total, pages))

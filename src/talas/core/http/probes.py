@@ -1,0 +1,72 @@
+"""``/health``, ``/ready``, ``/metrics``, ``/openapi.json`` and ``/docs``."""
+
+import asyncio
+import hmac
+import ipaddress
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+
+from talas.core.errors import Forbidden, Unavailable
+from talas.core.http.docs_page import DOCS_PAGE
+from talas.core.http.request import Request
+from talas.core.metrics import render_metrics
+
+READY_TIMEOUT_S = 3.0
+
+
+@get("/health", include_in_schema=False)
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@get("/ready", include_in_schema=False)
+async def ready(request: Request) -> dict[str, str]:
+    """503 while the database or the storage does not answer, and while draining."""
+    context = request.context
+    if context.draining:
+        raise Unavailable("Shutting down")
+    for name, ping in (("database", context.db.ping), ("storage", context.storage.ping)):
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await ping()
+        except Exception as error:
+            raise Unavailable(f"The {name} does not answer") from error
+    return {"status": "ready"}
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response[bytes]:
+    if not _may_read_metrics(request):
+        raise Forbidden("Metrics are served to this machine, or to who shows METRICS_TOKEN")
+    body, media_type = await asyncio.to_thread(render_metrics)
+    return Response(body, media_type=media_type)
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response[bytes]:
+    schema: dict[str, Any] = request.app.openapi_schema.to_schema()
+    return Response(msgspec.json.encode(schema), media_type="application/json")
+
+
+@get("/docs", include_in_schema=False)
+async def docs() -> Response[str]:
+    return Response(DOCS_PAGE, media_type="text/html; charset=utf-8")
+
+
+def _may_read_metrics(request: Request) -> bool:
+    token = request.settings.http.metrics_token
+    shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token is not None and hmac.compare_digest(shown.encode(), token.encode()):
+        return True
+    # A proxy on this machine makes everybody look local; it says so by this header.
+    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.client_address).is_loopback
+    except ValueError:
+        return False
+
+
+PROBE_ROUTES = [health, ready, metrics, openapi, docs]

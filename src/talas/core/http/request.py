@@ -1,0 +1,115 @@
+"""The request as routes see it: who asks, what they sent, and what the process holds."""
+
+from typing import TypeVar
+
+import litestar
+import msgspec
+
+from talas.core.database import Database
+from talas.core.errors import FieldError, InvalidData, TooLarge, Unauthenticated
+from talas.core.http.pagination import Page, parse_page
+from talas.core.sessions import Actor, SessionGuard
+from talas.core.settings import Settings
+from talas.core.storage import Storage
+from talas.core.tokens import TokenType
+
+MAX_JSON_BODY = 1024 * 1024
+
+BodyT = TypeVar("BodyT")
+
+
+class ApiContext:
+    """What an api process holds for as long as it lives."""
+
+    def __init__(
+        self, settings: Settings, db: Database, guard: SessionGuard, storage: Storage
+    ) -> None:
+        self.settings = settings
+        self.db = db
+        self.guard = guard
+        self.storage = storage
+        self.draining = False
+
+
+class Request(litestar.Request):
+    @property
+    def context(self) -> ApiContext:
+        context: ApiContext = self.scope["litestar_app"].state.context
+        return context
+
+    @property
+    def db(self) -> Database:
+        return self.context.db
+
+    @property
+    def settings(self) -> Settings:
+        return self.context.settings
+
+    @property
+    def storage(self) -> Storage:
+        return self.context.storage
+
+    @property
+    def client_address(self) -> str:
+        client = self.scope["client"]
+        return client[0] if client else "unknown"
+
+    def read_page(self) -> Page:
+        query = self.query_params
+        return parse_page(query.get("page"), query.get("limit"))
+
+    async def actor(self) -> Actor:
+        """Who sent the Bearer token; raises Unauthenticated."""
+        return await self.context.guard.authenticate(bearer_token(self.headers))
+
+    async def media_actor(self) -> Actor:
+        """As ``actor``, but a media token in ``?token=`` does too, since media elements
+        of browsers send no header."""
+        token = self.query_params.get("token")
+        if token is not None and "authorization" not in self.headers:
+            return await self.context.guard.authenticate(token, TokenType.MEDIA)
+        return await self.actor()
+
+    async def body_as(self, body_type: type[BodyT]) -> BodyT:
+        """The JSON body as a struct; raises InvalidData or TooLarge."""
+        raw = await self._bounded_body()
+        try:
+            return msgspec.json.decode(raw, type=body_type)
+        except msgspec.ValidationError as error:
+            raise _explain(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidData(f"The body must be JSON: {error}") from None
+        except RecursionError:
+            raise InvalidData("The body is nested too deeply") from None
+
+    async def _bounded_body(self) -> bytes:
+        if int(self.headers.get("content-length", "0") or 0) > MAX_JSON_BODY:
+            raise TooLarge(f"The body must be at most {MAX_JSON_BODY} bytes")
+        parts, size = [], 0
+        async for part in self.stream():
+            size += len(part)
+            if size > MAX_JSON_BODY:
+                raise TooLarge(f"The body must be at most {MAX_JSON_BODY} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def bearer_token(headers: litestar.datastructures.Headers) -> str:
+    header = headers.get("authorization")
+    if not header:
+        raise Unauthenticated("Missing authorization header", code="missing_token")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Invalid token", code="invalid_token")
+    return token.strip()
+
+
+def _explain(error: msgspec.ValidationError) -> InvalidData:
+    """msgspec says ``Expected `str`, got `int` - at `$.username```."""
+    problem, _, path = str(error).partition(" - at `$")
+    field = path.removeprefix(".").removesuffix("`") or "body"
+    if problem.startswith("Object missing required field"):
+        field = problem.split("`")[1]
+        return InvalidData.of(FieldError(field, f"{field} is required"))
+    problem = problem.replace("`", "")
+    return InvalidData.of(FieldError(field, f"{field}: {problem[:1].lower()}{problem[1:]}"))

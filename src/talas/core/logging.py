@@ -1,0 +1,116 @@
+"""Log lines: the seed's text format, or JSON with ``LOG_FORMAT=json``. They go to stderr.
+
+A line is written by one call, so lines of several processes do not mix.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from talas.core.text import printable
+
+
+def configure_logging(log_format: str, role: str) -> None:
+    """Sends structlog's and the standard library's records the same way out."""
+    render = _as_json if log_format == "json" else _as_text
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            lambda _logger, _method, event: render(role, event),
+        ],
+        logger_factory=_StderrLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=False,
+    )
+    handler = _Forward()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class _StderrLogger:
+    def __init__(self, *_args: Any) -> None:
+        pass
+
+    def msg(self, line: bytes) -> None:
+        write_line(line)
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class _Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, record.getMessage(), **fields)
+
+
+def write_line(line: bytes) -> None:
+    try:
+        os.write(sys.stderr.fileno(), line)
+    except (OSError, ValueError):
+        return
+
+
+def timestamp() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+
+
+def _as_text(role: str, event: MutableMapping[str, Any]) -> bytes:
+    name, level = event.pop("event"), event.pop("level")
+    trace = event.pop("exception", None)
+    fields = "".join(f" {key}={printable(str(value))}" for key, value in event.items())
+    line = f"[{timestamp()}] {role} {level}: {printable(str(name))}{fields}\n"
+    return (line + (f"{trace}\n" if trace else "")).encode(errors="replace")
+
+
+def _as_json(role: str, event: MutableMapping[str, Any]) -> bytes:
+    record = {"time": timestamp(), "role": role, **event}
+    return msgspec.json.encode(record, enc_hook=str) + b"\n"
+
+
+class AccessLog:
+    """One line for each request: method and path, never the query string."""
+
+    def __init__(self, log_format: str) -> None:
+        self._json = log_format == "json"
+        self._second = 0
+        self._stamp = ""
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        duration_s: float,
+        request_id: str,
+        user_id: int | None,
+    ) -> None:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._stamp = second, timestamp()
+        path = printable(path)
+        if self._json:
+            record = {
+                "time": self._stamp,
+                "method": method,
+                "path": path,
+                "status": status,
+                "duration_ms": round(duration_s * 1000, 3),
+                "request_id": request_id,
+                "user_id": user_id,
+            }
+            write_line(msgspec.json.encode(record) + b"\n")
+            return
+        line = (
+            f"[{self._stamp}] {method} {path} - Status: {status}, "
+            f"Duration: {duration_s * 1000:.3f}ms\n"
+        )
+        write_line(line.encode(errors="replace"))

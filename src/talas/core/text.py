@@ -1,0 +1,78 @@
+"""Checks on what people type: trimmed, free of control characters, within a length."""
+
+import re
+from typing import Self
+
+from talas.core.errors import FieldError, InvalidData
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._-]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
+
+
+class FieldChecks:
+    """Collects what is wrong with several fields, so that the caller hears of all at once.
+
+    Each check returns the cleaned value; ``finish`` raises InvalidData if any check failed.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+
+    def fail(self, field: str, message: str) -> Self:
+        self._errors.append(FieldError(field, message))
+        return self
+
+    def text(self, field: str, value: str, *, max_length: int, min_length: int = 0) -> str:
+        """Text as sent, trimmed; lengths in characters. Newline and tab may stand in it."""
+        value = value.strip()
+        if _CONTROLS.search(value):
+            self.fail(field, f"{field} must not contain control characters")
+        elif len(value) > max_length:
+            self.fail(field, f"{field} must be at most {max_length} characters")
+        elif not value and min_length:
+            self.fail(field, f"{field} must not be empty")
+        elif len(value) < min_length:
+            self.fail(field, f"{field} must be at least {min_length} characters")
+        return value
+
+    def username(self, field: str, value: str) -> str:
+        value = value.strip()
+        if not 3 <= len(value) <= 50:
+            self.fail(field, f"{field} must be 3 to 50 characters")
+        elif not _NAME_CHARACTERS.fullmatch(value):
+            self.fail(field, f"{field} may hold only letters A-Z, digits and . _ -")
+        return value
+
+    def email(self, field: str, value: str) -> str:
+        value = self.text(field, value, max_length=100, min_length=3)
+        if not self._failed(field) and not _EMAIL.fullmatch(value):
+            self.fail(field, f"{field} must look like name@example.com")
+        return value
+
+    def one_of(self, field: str, value: str, allowed: tuple[str, ...]) -> str:
+        if value not in allowed:
+            self.fail(field, f"{field} must be one of {', '.join(allowed)}")
+        return value
+
+    def finish(self) -> None:
+        if self._errors:
+            raise InvalidData.of(*self._errors)
+
+    def _failed(self, field: str) -> bool:
+        return any(error.field == field for error in self._errors)
+
+
+def clean_text(value: str, field: str, *, max_length: int, min_length: int = 0) -> str:
+    """One field's text, checked by itself; raises InvalidData."""
+    checks = FieldChecks()
+    value = checks.text(field, value, max_length=max_length, min_length=min_length)
+    checks.finish()
+    return value
+
+
+def printable(text: str) -> str:
+    """Text that cannot forge a line of a log or of a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
