@@ -1,0 +1,1 @@
+"""Pure audio: sniffing, decoding, loudness, waveforms. No database, no HTTP, no settings."""

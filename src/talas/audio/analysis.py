@@ -1,0 +1,110 @@
+"""Everything that is learnt of a track, in one decode pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from talas.audio.answer import Analysed, Answer, Refused
+from talas.audio.containers import CONTAINERS, Container
+from talas.audio.cover import make_cover
+from talas.audio.decode import Source, open_source
+from talas.audio.errors import AudioError
+from talas.audio.loudness import LoudnessMeter
+from talas.audio.measurements import AnalysisResult, Measurements
+from talas.audio.picture import render_png
+from talas.audio.silence import SilenceFinder
+from talas.audio.sniff import sniff_file
+from talas.audio.tags import read_tags
+from talas.audio.waveform import PeakBuilder, Peaks, to_dat
+
+_LEAST_DAMAGED_SECONDS = 1.0
+_LONGEST_DETAIL = 500
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The figures, the waveform, and the embedded picture as a JPEG of at most 600 x 600."""
+
+    measurements: Measurements
+    peaks: Peaks
+    cover_jpeg: bytes | None
+
+
+def analyse(file: BinaryIO, container: Container) -> Analysis:
+    """Decodes `file` (seekable) once and measures it.
+
+    `container` is what its first bytes looked like. Where a long ID3 tag hid the truth, the file
+    is read as what it is. Raises AudioError, and MemoryError where memory runs out.
+    """
+    container = _true_container(file)
+    with open_source(file, container) as source:
+        meter, silence = LoudnessMeter(), SilenceFinder()
+        builder: PeakBuilder | None = None
+        for block in meter.blocks(source.frames()):
+            builder = builder or PeakBuilder(source.sample_rate)
+            builder.add(block)
+            silence.add(block)
+        if builder is None:
+            raise AudioError("The file holds no audio that can be decoded.")
+        _refuse_scrap(source)
+        return Analysis(
+            measurements=_measurements(source, container, meter, silence),
+            peaks=builder.peaks(),
+            cover_jpeg=make_cover(source.picture) if source.picture else None,
+        )
+
+
+def answer(file: BinaryIO, name: str) -> Answer:
+    """Analyses `file` as the container called `name`, the way the subprocess reports it.
+
+    Raises MemoryError only.
+    """
+    try:
+        analysis = analyse(file, CONTAINERS[name])
+    except AudioError as error:
+        return Refused(error.reason, error.detail)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Refused("The file could not be decoded.", repr(error)[:_LONGEST_DETAIL])
+    return Analysed(
+        AnalysisResult(
+            measurements=analysis.measurements,
+            waveform_dat=to_dat(analysis.peaks),
+            waveform_png=render_png(analysis.peaks),
+            cover_jpeg=analysis.cover_jpeg,
+        )
+    )
+
+
+def _true_container(file: BinaryIO) -> Container:
+    found = sniff_file(file)
+    if found is None:
+        raise AudioError("The file is not audio in a format that is accepted.")
+    return found
+
+
+def _refuse_scrap(source: Source) -> None:
+    if source.seconds < _LEAST_DAMAGED_SECONDS and (source.damaged or source.cut_off):
+        raise AudioError("The file is damaged, and less than one second of it can be decoded.")
+
+
+def _measurements(
+    source: Source, container: Container, meter: LoudnessMeter, silence: SilenceFinder
+) -> Measurements:
+    rate = source.sample_rate
+    return Measurements(
+        format=container.name,
+        codec=source.codec,
+        duration_ms=round(source.samples * 1000 / rate),
+        sample_rate=rate,
+        channels=source.channels,
+        bitrate=round(source.packet_bytes * 8 * rate / source.samples),
+        loudness_lufs=meter.loudness_lufs,
+        peak_dbtp=meter.peak_dbtp,
+        leading_silence_ms=silence.leading * 1000 // rate,
+        trailing_silence_ms=silence.trailing * 1000 // rate,
+        damaged=source.damaged or source.cut_off,
+        tags=read_tags(*source.metadata),
+    )

@@ -1,0 +1,55 @@
+"""The subprocess that analyses one file: `python -I -m talas.audio.child`.
+
+The file is standard input, the answer goes to standard output. Started by `process` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import FileIO
+from typing import NoReturn
+
+from talas.audio import confinement
+
+OUT_OF_MEMORY = 12
+ORPHANED = 13
+"""Exit statuses that stand for an answer, where none could be made."""
+
+
+def main() -> NoReturn:
+    """Arguments: container name, CPU seconds, memory in bytes, parent's process id."""
+    name, cpu_seconds, memory_bytes, parent = sys.argv[1:]
+    if not confinement.die_with(int(parent)):
+        os._exit(ORPHANED)
+    confinement.leave_network()
+    confinement.limit_resources(cpu_seconds=int(cpu_seconds), memory_bytes=int(memory_bytes))
+    try:
+        _answer(name)
+    except (MemoryError, ImportError):
+        os._exit(OUT_OF_MEMORY)
+    # Everything that could be torn down goes with the process, faster.
+    os._exit(0)
+
+
+def _answer(name: str) -> None:
+    # Imported under the limits, because a library that cannot be loaded within them must end
+    # the same way as a file that cannot be decoded within them.
+    import av.subtitles.stream
+    from PIL import Image
+
+    from talas.audio import analysis, answer
+
+    # PyAV and Pillow import these at first use, when no file can be opened any more.
+    _ = av.subtitles.stream
+    Image.preinit()
+    confinement.open_nothing_more()
+    message = answer.encoder.encode(analysis.answer(FileIO(0), name))
+    with FileIO(1, "w", closefd=False) as out:
+        view = memoryview(message)
+        while view:
+            view = view[out.write(view) :]
+
+
+if __name__ == "__main__":
+    main()

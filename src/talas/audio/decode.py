@@ -1,0 +1,201 @@
+"""One file, decoded once, from whatever of it can be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NoReturn
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from talas.audio.containers import Container
+from talas.audio.errors import AudioError
+
+MOST_SECONDS = 12 * 3600
+MOST_CHANNELS = 8
+SAMPLE_RATES = range(4000, 768_001)
+"""Below, K-weighting is not defined; above, nothing records."""
+
+_STILLS = frozenset({"mjpeg", "png", "webp", "bmp", "gif"})
+_READ_BYTES = 65536
+_READ_FAILURES = 16
+
+
+class Source:
+    """The one audio stream of an open file, and what became known of it while decoding.
+
+    `samples` counts what `frames` has given out, per channel; `packet_bytes` the audio packets
+    read; `damaged` turns true when something had to be skipped; `picture` is the first embedded
+    picture as stored, complete once `frames` has ended.
+    """
+
+    def __init__(self, media: InputContainer, container: Container) -> None:
+        self._media = media
+        self._stream = _only_audio_stream(media, container)
+        self._pictures = [
+            s for s in media.streams.video if s.disposition & Disposition.attached_pic
+        ]
+        self._promised = _promised_seconds(self._stream) if container.promises_length else 0.0
+        self.codec = self._stream.codec_context.codec.canonical_name
+        self.metadata = (media.metadata, self._stream.metadata)
+        self.sample_rate = 0
+        self.channels = 0
+        self.samples = 0
+        self.packet_bytes = 0
+        self.damaged = False
+        self.picture: bytes | None = None
+
+    def frames(self) -> Iterator[AudioFrame]:
+        """Every frame that decodes, all with the rate, layout and sample format of the first.
+
+        Raises AudioError for what is too long, has too many channels or an impossible rate.
+        """
+        resampler: AudioResampler | None = None
+        first: tuple[int, str, str] | None = None
+        latest: tuple[int, str, str] | None = None
+        for frame in self._decoded():
+            shape = (frame.sample_rate, frame.layout.name, frame.format.name)
+            if first is None:
+                first = latest = shape
+                self._begin(frame)
+            if shape != latest:
+                latest = shape
+                _check_shape(frame)
+                rate, layout, sample_format = first
+                resampler = AudioResampler(sample_format, layout, rate) if shape != first else None
+            for same in resampler.resample(frame) if resampler else (frame,):
+                yield self._counted(same)
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate if self.sample_rate else 0.0
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the header promised noticeably more than has been decoded."""
+        return self.seconds < self._promised * 0.99 - 0.1
+
+    def _begin(self, frame: AudioFrame) -> None:
+        _check_shape(frame)
+        self.sample_rate = frame.sample_rate
+        self.channels = frame.layout.nb_channels
+
+    def _counted(self, frame: AudioFrame) -> AudioFrame:
+        # Timestamps of damaged files jump. The samples themselves are the only clock kept.
+        frame.pts = self.samples
+        self.samples += frame.samples
+        if self.samples > MOST_SECONDS * self.sample_rate:
+            raise AudioError("The file is longer than 12 hours.")
+        return frame
+
+    def _decoded(self) -> Iterator[AudioFrame]:
+        decoder = self._stream.codec_context
+        for packet in self._packets():
+            if packet.stream is not self._stream:
+                self.picture = self.picture or bytes(packet) or None
+                continue
+            self.packet_bytes += packet.size
+            try:
+                frames = decoder.decode(packet)
+            except av.FFmpegError as error:
+                _raise_if_fatal(error)
+                self.damaged = True
+                continue
+            self.damaged = self.damaged or packet.is_corrupt
+            yield from frames
+
+    def _packets(self) -> Iterator[Packet[Stream]]:
+        """Packets until the end, reading on after an error while that brings anything."""
+        failures = 0
+        while failures < _READ_FAILURES:
+            try:
+                for packet in self._media.demux(self._stream, *self._pictures):
+                    failures = 0
+                    yield packet
+                return
+            except av.FFmpegError as error:
+                _raise_if_fatal(error)
+                self.damaged = True
+                failures += 1
+
+
+@contextmanager
+def open_source(file: BinaryIO, container: Container) -> Iterator[Source]:
+    """Opens `file` (seekable) with the demuxer of `container` and nothing else.
+
+    No other file and no address is ever opened, whatever the content asks for. Raises AudioError
+    where there is no audio in it that is accepted.
+    """
+    options = {"protocol_whitelist": "file,pipe", "format_whitelist": container.demuxer}
+    try:
+        media = av.open(
+            file,
+            format=container.demuxer,
+            container_options=options,
+            metadata_errors="surrogateescape",
+            buffer_size=_READ_BYTES,
+            io_open=_refuse_to_open,
+        )
+    except av.FFmpegError as error:
+        _raise_if_fatal(error)
+        raise AudioError(
+            f"The file looks like {container.name} but cannot be read as such.", str(error)
+        ) from error
+    assert isinstance(media, InputContainer)
+    with media:
+        yield Source(media, container)
+
+
+def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    raise PermissionError("media files may not open other files")
+
+
+def _only_audio_stream(media: InputContainer, container: Container) -> AudioStream:
+    if not media.streams.audio:
+        raise AudioError("The file holds no audio.")
+    if any(_is_moving(stream) for stream in media.streams.video):
+        raise AudioError("The file holds a video. Only audio files are accepted.")
+    stream = media.streams.audio[0]
+    codec = stream.codec_context.codec.canonical_name
+    if not container.takes(codec):
+        raise AudioError(f"Its audio is coded as {codec}, which is not accepted.")
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _is_moving(stream: VideoStream) -> bool:
+    """Whether a video stream is more than cover art or the chapter pictures of an audio book."""
+    if stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
+        return False
+    return stream.codec_context.codec.canonical_name not in _STILLS
+
+
+def _promised_seconds(stream: AudioStream) -> float:
+    if stream.duration is None or stream.time_base is None:
+        return 0.0
+    return float(stream.duration * stream.time_base)
+
+
+def _check_shape(frame: AudioFrame) -> None:
+    if frame.layout.nb_channels > MOST_CHANNELS:
+        raise AudioError(
+            f"It has {frame.layout.nb_channels} channels. At most {MOST_CHANNELS} are accepted."
+        )
+    if frame.sample_rate not in SAMPLE_RATES:
+        raise AudioError(
+            f"Its sample rate of {frame.sample_rate} Hz is outside "
+            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1} Hz."
+        )
+
+
+def _raise_if_fatal(error: av.FFmpegError) -> None:
+    """Running out of memory is no damage of the file."""
+    if isinstance(error, MemoryError):
+        raise error

@@ -1,0 +1,61 @@
+"""What is learnt of a track from decoding it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+TAG_LENGTH = 255
+"""The longest text, in characters, that is taken over from a file's tags."""
+
+TagText = Annotated[str, msgspec.Meta(min_length=1, max_length=TAG_LENGTH)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Tags(msgspec.Struct, frozen=True, kw_only=True):
+    """Text from the container's tags: trimmed, one line, no control characters."""
+
+    title: TagText | None = None
+    artist: TagText | None = None
+    album: TagText | None = None
+    genre: TagText | None = None
+    date: TagText | None = None
+    track_number: Annotated[int, msgspec.Meta(ge=1, le=9999)] | None = None
+
+
+class Measurements(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one decode pass.
+
+    `format` is the name of a `Container`, `codec` FFmpeg's name. `bitrate` is bits/s of the audio
+    packets alone. `loudness_lufs` is integrated (EBU R 128) and None for silence and for less
+    than 0.4 s; `peak_dbtp` is the true peak, None for digital silence. Silence is what stays
+    below -60 dBFS in every channel; a track of nothing else is all leading silence. `damaged`:
+    some of the file was skipped or is missing.
+    """
+
+    format: str
+    codec: str
+    duration_ms: Count
+    sample_rate: Annotated[int, msgspec.Meta(gt=0)]
+    channels: Annotated[int, msgspec.Meta(ge=1, le=8)]
+    bitrate: Count
+    loudness_lufs: float | None
+    peak_dbtp: float | None
+    leading_silence_ms: Count
+    trailing_silence_ms: Count
+    damaged: bool
+    tags: Tags
+
+
+class AnalysisResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the capped subprocess hands back: the figures, and the files to store.
+
+    `waveform_dat` is audiowaveform's binary version 2, `waveform_png` is 1800 x 280 and
+    transparent, `cover_jpeg` is None where the file embeds no readable picture.
+    """
+
+    measurements: Measurements
+    waveform_dat: bytes
+    waveform_png: bytes
+    cover_jpeg: bytes | None
