@@ -1,0 +1,63 @@
+"""`talas api`, `talas chat`, `talas worker`: one process each, alone or under `talas serve`."""
+
+import io
+import sys
+from importlib import import_module
+
+import msgspec
+import typer
+
+from talas.core import embedded_postgres, lifeline
+from talas.core.settings import Settings, SettingsError, load_settings
+from talas.entrypoints.preflight import check_ports
+
+app = typer.Typer()
+
+
+@app.command()
+def api() -> None:
+    """Run the HTTP server alone: HOST, PORT, API_WORKERS."""
+    _run("api")
+
+
+@app.command()
+def chat() -> None:
+    """Run the WebSocket server alone: WS_BIND_ADDR."""
+    _run("chat")
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker alone: audio, search index and clean-up jobs. Start as many as you need."""
+    _run("worker")
+
+
+def _run(role: str) -> None:
+    lifeline.watch()
+    _write_whole_lines()
+    settings = _with_database(load_settings())
+    check_ports(settings, http=role == "api", chat=role == "chat")
+    import_module(f"talas.entrypoints.{role}").run(settings)
+
+
+def _write_whole_lines() -> None:
+    """Several processes share the output: a line goes out by one write, also where Python was
+    told not to buffer."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
+
+
+def _with_database(settings: Settings) -> Settings:
+    """Without DATABASE_URL, the embedded database that runs on the same data folder."""
+    if settings.database.url is not None:
+        return settings
+    if not embedded_postgres.is_running(settings.data_dir):
+        raise SettingsError(
+            f"DATABASE_URL is unset, and no embedded PostgreSQL runs on {settings.data_dir}; "
+            "start everything with `talas serve`, or set DATABASE_URL"
+        )
+    url = embedded_postgres.database_url(settings.data_dir)
+    return msgspec.structs.replace(
+        settings, database=msgspec.structs.replace(settings.database, url=url)
+    )

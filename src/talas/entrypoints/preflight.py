@@ -1,0 +1,130 @@
+"""What must hold before `talas serve` starts anything: one folder, one server, free ports."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from talas.core.settings import Settings, SettingsError
+
+# A new database cluster takes about 60 MiB, a start on an old one a few: rounded up generously.
+_NEW_DATABASE_BYTES = 160 * 2**20
+_START_BYTES = 32 * 2**20
+
+
+class ServeError(Exception):
+    """Serving cannot start or go on; the message is a sentence for whoever started it."""
+
+
+@contextlib.contextmanager
+def only_server(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder for this process; it is free again however the process ends.
+
+    Raises SettingsError where the folder cannot be written, ServeError where another holds it.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(data_dir / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise _unusable(data_dir, error) from None
+    try:
+        _lock(lock, data_dir)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, data_dir: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode().strip() or "unknown"
+        raise ServeError(
+            f"another `talas serve` (pid {owner}) already runs on {data_dir}; "
+            "stop it first, or choose another folder with DATA_DIR"
+        ) from None
+    except OSError as error:
+        raise _unusable(data_dir, error) from None
+
+
+def _unusable(data_dir: Path, error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ServeError(f"the disk that holds {data_dir} is full; make room, or set DATA_DIR")
+    return SettingsError(
+        f"DATA_DIR: cannot write to {data_dir} ({error.strerror}); "
+        "make it writable for this user, or choose another folder"
+    )
+
+
+def check_disk(data_dir: Path, *, new_database: bool) -> None:
+    """Raises ServeError: a database that runs out of disk half-way through its start is worse."""
+    needed = _NEW_DATABASE_BYTES if new_database else _START_BYTES
+    free = shutil.disk_usage(data_dir).free
+    if free < needed:
+        raise ServeError(
+            f"the disk that holds {data_dir} has {free // 2**20} MiB left, and starting needs "
+            f"{needed // 2**20} MiB; make room, or choose another folder with DATA_DIR"
+        )
+
+
+def check_ports(settings: Settings, *, http: bool = True, chat: bool = True) -> None:
+    """Raises ServeError, with the port and its variable, where one cannot be listened on."""
+    if http and chat and settings.http.port == settings.chat.port:
+        raise ServeError(
+            f"PORT and WS_BIND_ADDR both name port {settings.http.port}; give each its own"
+        )
+    if http:
+        _check_port("HTTP", "PORT", "HOST", settings.http.host, settings.http.port)
+    if chat:
+        _check_port("chat", "WS_BIND_ADDR", "WS_BIND_ADDR", settings.chat.host, settings.chat.port)
+
+
+def _check_port(use: str, port_variable: str, host_variable: str, host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except socket.gaierror:
+        raise ServeError(f"{host_variable}: {host!r} is no address that is known here") from None
+    except OSError as error:
+        raise ServeError(
+            _port_sentence(error, use, port_variable, host_variable, host, port)
+        ) from None
+
+
+def _port_sentence(
+    error: OSError, use: str, port_variable: str, host_variable: str, host: str, port: int
+) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} for {use} is in use on {host}; "
+            f"stop what listens there, or set {port_variable} to another port"
+        )
+    if error.errno == errno.EACCES:
+        return f"{port_variable}: this user may not listen on port {port}; take one above 1023"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host_variable}: {host} is no address of this machine"
+    return f"{port_variable}: cannot listen on {host}:{port} ({error.strerror})"
+
+
+def empty_metrics_folder(data_dir: Path) -> Path:
+    """Where the processes keep their figures for one another, without those of an earlier run."""
+    folder = data_dir / "metrics"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        for left_over in folder.glob("*.db"):
+            left_over.unlink()
+    except OSError as error:
+        raise _unusable(data_dir, error) from None
+    return folder
