@@ -391,7 +391,7 @@ class EmbeddedPostgres:
             env=_environment(),
             umask=0o077,
             start_new_session=True,
-            preexec_fn=postgres_process.end_with_parent(signal.SIGKILL),  # noqa: PLW1509
+            preexec_fn=postgres_process.end_with_parent(signal.SIGKILL),
             check=False,
             **self._account.process_arguments(),
         )
