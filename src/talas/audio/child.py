@@ -14,6 +14,7 @@ from talas.audio import confinement
 
 OUT_OF_MEMORY = 12
 ORPHANED = 13
+BROKEN = 14
 """Exit statuses that stand for an answer, where none could be made."""
 
 
@@ -28,6 +29,8 @@ def main() -> NoReturn:
         _answer(name)
     except (MemoryError, ImportError):
         os._exit(OUT_OF_MEMORY)
+    except Exception:
+        os._exit(BROKEN)
     # Everything that could be torn down goes with the process, faster.
     os._exit(0)
 

@@ -26,11 +26,12 @@ _INTEGRATED = "lavfi.r128.I"
 # its own gives the same peak unrounded, in two thirds of the time.
 _LOUDNESS = (("ebur128", "metadata=1:framelog=quiet"),)
 _TRUE_PEAK = (
-    ("aformat", "sample_fmts=fltp"),
+    ("aformat", "sample_fmts=flt"),
     ("aresample", str(_TRUE_PEAK_RATE)),
     ("asetnsamples", f"n={BLOCK}:p=0"),
 )
-_PCM = (("aformat", "sample_fmts=fltp"), ("asetnsamples", f"n={BLOCK}:p=0"))
+# Interleaved, because PyAV miscounts the planes of a frame of exactly eight.
+_PCM = (("aformat", "sample_fmts=flt"), ("asetnsamples", f"n={BLOCK}:p=0"))
 
 
 class LoudnessMeter:
@@ -78,7 +79,8 @@ class LoudnessMeter:
             samples = frame.to_ndarray()
             self._true_peak = max(self._true_peak, float(samples.max()), -float(samples.min()))
         for frame in _pull_all(graph.pcm):
-            yield np.asarray(frame.to_ndarray(), np.float32)
+            interleaved = np.asarray(frame.to_ndarray(), np.float32)
+            yield interleaved.reshape(frame.samples, -1).T
 
 
 class _MeterGraph:
