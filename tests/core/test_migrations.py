@@ -34,9 +34,7 @@ async def fetchval(url: str, statement: str, *arguments: object) -> object:
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations of this test's own: numbered like ours, with tables ``a`` and ``b``."""
     for version, table in ((1, "a"), (2, "b")):
-        up, down = (
-            tmp_path / f"000{version}_{table}.{way}.sql" for way in ("up", "down")
-        )
+        up, down = (tmp_path / f"000{version}_{table}.{way}.sql" for way in ("up", "down"))
         up.write_text(f"CREATE TABLE {table} (id INT);")
         down.write_text(f"DROP TABLE {table};")
     read = migrations.read_migrations
@@ -52,9 +50,7 @@ async def test_up_down_up_leaves_the_same_schema(empty_database_url: str) -> Non
 
     assert await migrate_down(empty_database_url, 99) == labels[::-1]
     assert await fetchval(empty_database_url, TABLES) == ["schema_migrations"]
-    leftovers = (
-        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-    )
+    leftovers = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     assert await fetchval(empty_database_url, leftovers) == 0
 
     assert await migrate_up(empty_database_url) == labels
@@ -62,9 +58,7 @@ async def test_up_down_up_leaves_the_same_schema(empty_database_url: str) -> Non
 
 
 async def test_each_step_down_and_up_again_on_data(database_url: str) -> None:
-    insert = (
-        "INSERT INTO users (username, email, password_hash) VALUES ('a', 'a@b.c', 'x')"
-    )
+    insert = "INSERT INTO users (username, email, password_hash) VALUES ('a', 'a@b.c', 'x')"
     await fetchval(database_url, insert)
     for _ in range(len(read_migrations()) - 1):
         await migrate_down(database_url)
@@ -117,9 +111,7 @@ async def test_a_failing_migration_leaves_nothing_of_itself(
     assert await migrate_up(empty_database_url) == ["0002_b"]
 
 
-async def test_an_applied_file_must_not_change(
-    empty_database_url: str, written: Path
-) -> None:
+async def test_an_applied_file_must_not_change(empty_database_url: str, written: Path) -> None:
     await migrate_up(empty_database_url)
     (written / "0001_a.up.sql").write_text("CREATE TABLE a (id BIGINT);")
     with pytest.raises(MigrationError, match="0001_a is not what was applied"):
@@ -198,11 +190,7 @@ async def test_names_are_unique_ignoring_case(database_url: str) -> None:
     ],
 )
 async def test_the_audit_log_only_grows(database_url: str, statement: str) -> None:
-    await fetchval(
-        database_url, "INSERT INTO audit_log (action) VALUES ('user.suspended')"
-    )
+    await fetchval(database_url, "INSERT INTO audit_log (action) VALUES ('user.suspended')")
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
         await fetchval(database_url, statement)
-    assert (
-        await fetchval(database_url, "SELECT action FROM audit_log") == "user.suspended"
-    )
+    assert await fetchval(database_url, "SELECT action FROM audit_log") == "user.suspended"

@@ -25,9 +25,7 @@ from talas.core.settings import SettingsError, load_settings
 AnswerT = TypeVar("AnswerT")
 Steps = Annotated[int, typer.Argument(min=1, help="How many migrations to take back.")]
 
-app = typer.Typer(
-    no_args_is_help=True, help="Bring the database schema up, down, or show it."
-)
+app = typer.Typer(no_args_is_help=True, help="Bring the database schema up, down, or show it.")
 
 
 @app.command()

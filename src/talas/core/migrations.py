@@ -110,9 +110,7 @@ async def migration_status(url: str) -> list[MigrationState]:
     """Every migration that the code or the database knows, by version. Changes nothing."""
     conn = await asyncpg.connect(url)
     try:
-        exists = await conn.fetchval(
-            "SELECT to_regclass('schema_migrations') IS NOT NULL"
-        )
+        exists = await conn.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
         applied = await _select_applied(conn) if exists else {}
     finally:
         await conn.close()
@@ -171,9 +169,7 @@ class _Applied(msgspec.Struct, frozen=True):
 async def _exclusively(url: str) -> AsyncIterator[asyncpg.Connection]:
     conn = await asyncpg.connect(url)
     try:
-        await conn.execute(
-            "SELECT set_config('lock_timeout', $1, false)", _LOCK_TIMEOUT
-        )
+        await conn.execute("SELECT set_config('lock_timeout', $1, false)", _LOCK_TIMEOUT)
         await _lock(conn)
         yield conn
     except asyncpg.LockNotAvailableError as error:
@@ -252,9 +248,7 @@ async def _take_back(conn: asyncpg.Connection, migration: Migration) -> None:
     except asyncpg.LockNotAvailableError:
         raise
     except asyncpg.PostgresError as error:
-        raise MigrationError(
-            f"Taking back {migration.label} failed: {error}"
-        ) from error
+        raise MigrationError(f"Taking back {migration.label} failed: {error}") from error
 
 
 async def _install_pgqueuer(conn: asyncpg.Connection) -> None:

@@ -50,9 +50,7 @@ def account_for(folder: Path) -> Account:
         return Account(owner.st_uid, owner.st_gid)
     entry = _find(ACCOUNT_NAME) or _create() or _find("nobody")
     if entry is None:
-        raise LookupError(
-            f"there is neither a user {ACCOUNT_NAME!r} nor 'nobody' to run it as"
-        )
+        raise LookupError(f"there is neither a user {ACCOUNT_NAME!r} nor 'nobody' to run it as")
     return Account(entry.pw_uid, entry.pw_gid)
 
 
