@@ -58,6 +58,15 @@ class NotFound(TalasError):
     code = "not_found"
 
 
+class MethodNotAllowed(TalasError):
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: list[str]) -> None:
+        sentence = f"{method} is not allowed here; allowed: {', '.join(allowed)}"
+        super().__init__(sentence, headers={"Allow": ", ".join(allowed)})
+
+
 class Conflict(TalasError):
     status = 409
     code = "conflict"

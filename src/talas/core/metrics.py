@@ -28,9 +28,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
 RESPONSES = Counter("talas_http_responses_total", "Answers", ["method", "route", "status"])
-OPEN_REQUESTS = Gauge(
-    "talas_http_open_requests", "Requests under way", multiprocess_mode="livesum"
-)
+OPEN_REQUESTS = Gauge("talas_http_open_requests", "Requests under way", multiprocess_mode="livesum")
 RESIDENT_BYTES = Gauge(
     "talas_process_resident_bytes", "Resident memory", ["role"], multiprocess_mode="liveall"
 )

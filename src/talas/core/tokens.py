@@ -18,7 +18,7 @@ class TokenType(enum.StrEnum):
     MEDIA = "media"
 
 
-class Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     """``exp`` and ``iat`` in seconds since 1970; ``gen`` counts a session's rotations."""
 
     user_id: int

@@ -1,19 +1,33 @@
 """The API as an ASGI application: routes, errors in the envelope, OpenAPI, CORS."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import litestar
 import structlog
 from litestar import Litestar, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
 
 from talas import __version__
 from talas.core.database import is_unavailable
-from talas.core.errors import InvalidData, NotFound, TalasError, TooLarge, Unavailable
+from talas.core.errors import (
+    InvalidData,
+    MethodNotAllowed,
+    NotFound,
+    TalasError,
+    TooLarge,
+    Unavailable,
+)
 from talas.core.http.edge import Edge
 from talas.core.http.envelope import encode_failure
 from talas.core.http.probes import PROBE_ROUTES
@@ -22,6 +36,7 @@ from talas.core.http.request import ApiContext, Request
 log = structlog.get_logger()
 
 BASE_PATH = "/api/v1"
+AnyRequest = litestar.Request[Any, Any, Any]
 
 
 def create_app(
@@ -78,7 +93,7 @@ def _openapi() -> OpenAPIConfig:
     )
 
 
-def _render(_request: Request, error: TalasError) -> Response[bytes]:
+def _render(_request: AnyRequest, error: TalasError) -> Response[bytes]:
     return Response(
         encode_failure(error),
         status_code=error.status,
@@ -87,18 +102,12 @@ def _render(_request: Request, error: TalasError) -> Response[bytes]:
     )
 
 
-def _render_http(request: Request, error: HTTPException) -> Response[bytes]:
+def _render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """The framework's own refusals, in Talas's words."""
     if isinstance(error, NotFoundException):
         return _render(request, NotFound("Not found"))
     if isinstance(error, MethodNotAllowedException):
-        refused = TalasError(
-            f"{request.method} is not allowed here",
-            code="method_not_allowed",
-            headers={"Allow": (error.headers or {}).get("Allow", "")},
-        )
-        refused.status = 405
-        return _render(request, refused)
+        return _render(request, MethodNotAllowed(request.method, _allowed_methods(request)))
     if error.status_code == 413:
         return _render(request, TooLarge("The body is too large"))
     if error.status_code >= 500:
@@ -106,7 +115,22 @@ def _render_http(request: Request, error: HTTPException) -> Response[bytes]:
     return _render(request, InvalidData(error.detail))
 
 
-def _render_unexpected(request: Request, error: Exception) -> Response[bytes]:
+def _allowed_methods(request: AnyRequest) -> list[str]:
+    """The framework raises before it knows which route it was."""
+    path = request.scope["path"].rstrip("/") or "/"
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, HTTPRoute) and _matches(route.path_format, path):
+            methods.update(route.methods)
+    return sorted(methods)
+
+
+def _matches(path_format: str, path: str) -> bool:
+    pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path_format))
+    return re.fullmatch(pattern, path) is not None
+
+
+def _render_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
     request_id = request.scope.get("request_id")
     if is_unavailable(error):
         log.warning("database.unavailable", error=str(error), request_id=request_id)

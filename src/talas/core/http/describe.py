@@ -31,8 +31,8 @@ _REASONS = {
     503: "Unavailable for now",
     507: "No room left",
 }
-BEARER = {"bearer": []}
-MEDIA_TOKEN = {"mediaToken": []}
+BEARER: dict[str, list[str]] = {"bearer": []}
+MEDIA_TOKEN: dict[str, list[str]] = {"mediaToken": []}
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -103,7 +103,9 @@ def describe(
 
 
 _REQUEST_ID = ResponseHeader(
-    name="X-Request-ID", description="Names this request in the logs", documentation_only=True
+    name="X-Request-ID",
+    description="Names this request in the logs",
+    documentation_only=True,
 )
 
 
@@ -134,12 +136,14 @@ def _operation(
 def _request_body(body: type | None, form: dict[str, Schema] | None) -> RequestBody | None:
     if body is not None:
         return RequestBody(
-            required=True, content={"application/json": OpenAPIMediaType(schema=_schema_of(body))}
+            required=True,
+            content={"application/json": OpenAPIMediaType(schema=_schema_of(body))},
         )
     if form is not None:
         schema = Schema(type=OpenAPIType.OBJECT, properties=dict(form))
         return RequestBody(
-            required=True, content={"multipart/form-data": OpenAPIMediaType(schema=schema)}
+            required=True,
+            content={"multipart/form-data": OpenAPIMediaType(schema=schema)},
         )
     return None
 

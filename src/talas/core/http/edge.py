@@ -127,7 +127,8 @@ class _Limits:
             wait_s = self._writes.take(user_id)
         if wait_s:
             raise TooManyRequests(
-                f"Too many requests; try again in {int(wait_s) + 1} s", retry_after_s=wait_s
+                f"Too many requests; try again in {int(wait_s) + 1} s",
+                retry_after_s=wait_s,
             )
 
 

@@ -20,7 +20,13 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def parse_int(
-    field: str, text: str | None, *, default: int, least: int, most: int, hint: str | None = None
+    field: str,
+    text: str | None,
+    *,
+    default: int,
+    least: int,
+    most: int,
+    hint: str | None = None,
 ) -> int:
     """A whole number from a query string; raises InvalidData with the bounds in words."""
     if text is None:
@@ -37,7 +43,13 @@ def parse_int(
 def parse_page(page: str | None, limit: str | None, *, max_limit: int = MAX_LIMIT) -> Page:
     return Page(
         parse_int("page", page, default=1, least=1, most=MAX_ID),
-        parse_int("limit", limit, default=min(DEFAULT_LIMIT, max_limit), least=1, most=max_limit),
+        parse_int(
+            "limit",
+            limit,
+            default=min(DEFAULT_LIMIT, max_limit),
+            least=1,
+            most=max_limit,
+        ),
     )
 
 

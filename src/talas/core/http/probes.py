@@ -27,7 +27,10 @@ async def ready(request: Request) -> dict[str, str]:
     context = request.context
     if context.draining:
         raise Unavailable("Shutting down")
-    for name, ping in (("database", context.db.ping), ("storage", context.storage.ping)):
+    for name, ping in (
+        ("database", context.db.ping),
+        ("storage", context.storage.ping),
+    ):
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping()

@@ -1,9 +1,10 @@
 """The request as routes see it: who asks, what they sent, and what the process holds."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import litestar
 import msgspec
+from litestar.datastructures import Headers, State
 
 from talas.core.database import Database
 from talas.core.errors import FieldError, InvalidData, TooLarge, Unauthenticated
@@ -31,7 +32,7 @@ class ApiContext:
         self.draining = False
 
 
-class Request(litestar.Request):
+class Request(litestar.Request[Actor, Any, State]):
     @property
     def context(self) -> ApiContext:
         context: ApiContext = self.scope["litestar_app"].state.context
@@ -94,7 +95,7 @@ class Request(litestar.Request):
         return b"".join(parts)
 
 
-def bearer_token(headers: litestar.datastructures.Headers) -> str:
+def bearer_token(headers: Headers) -> str:
     header = headers.get("authorization")
     if not header:
         raise Unauthenticated("Missing authorization header", code="missing_token")

@@ -1,0 +1,281 @@
+"""Registration, login, and the life of a session."""
+
+import asyncio
+import datetime as dt
+import time
+
+import asyncpg
+import msgspec
+
+from talas.core.database import Connection, Database
+from talas.core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
+from talas.core.http.pagination import Page
+from talas.core.permissions import Role
+from talas.core.sessions import Actor, announce_session_ended, announce_user_changed
+from talas.core.settings import AuthSettings
+from talas.core.text import FieldChecks
+from talas.core.tokens import Claims, InvalidToken, TokenSigner, TokenType
+from talas.domains.auth import sql, throttle
+from talas.domains.auth.passwords import (
+    check_new_password,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
+from talas.domains.auth.schemas import Refreshed, RegisterRequest, SessionInfo
+
+MEDIA_TOKEN_LIFETIME_S = 3600
+# A client whose answer was lost asks again; one that asks later replays.
+RETRY_GRACE = dt.timedelta(seconds=10)
+_USER_AGENT_LENGTH = 300
+# One guess at a time is checked against the throttle and hashed, so that many at once
+# cannot all pass the check before the first failure is written down.
+_one_guess = asyncio.Lock()
+
+
+class NewAccount(msgspec.Struct, frozen=True):
+    """Checked, and its password hashed: ready to be inserted."""
+
+    username: str
+    email: str
+    password_hash: str
+
+
+async def prepare_account(request: RegisterRequest) -> NewAccount:
+    """Raises InvalidData with all that does not fit."""
+    checks = FieldChecks()
+    username = checks.username("username", request.username)
+    email = checks.email("email", request.email)
+    check_new_password(checks, "password", request.password, own_names=(username, email))
+    checks.finish()
+    return NewAccount(username, email, await hash_password(request.password))
+
+
+async def register(conn: Connection, account: NewAccount, *, role: Role = Role.USER) -> int:
+    """The new user's id; raises Conflict that names what is taken."""
+    try:
+        async with conn.transaction():
+            return await sql.insert_user(
+                conn,
+                username=account.username,
+                email=account.email,
+                password_hash=account.password_hash,
+                role=role,
+            )
+    except asyncpg.UniqueViolationError:
+        raise await _taken(conn, account) from None
+
+
+async def _taken(conn: Connection, account: NewAccount) -> Conflict:
+    name_taken, email_taken = await sql.select_taken(
+        conn, username=account.username, email=account.email
+    )
+    details = []
+    if name_taken:
+        details.append(FieldError("username", "Username already exists"))
+    if email_taken:
+        details.append(FieldError("email", "Email already exists"))
+    message = " and ".join(detail.message for detail in details) or "Account already exists"
+    return Conflict(message, code="already_exists", details=details)
+
+
+async def check_login(
+    db: Database, *, email: str, password: str, address: str, throttled: bool
+) -> sql.AccountRow:
+    """The active account behind an e-mail and its password.
+
+    Raises Unauthenticated alike for unknown and wrong, Forbidden for a suspended account
+    once its password was right, TooManyRequests. Opens short transactions of its own: the
+    connection must not wait for the hashing, and a failure is kept although the login fails.
+    """
+    key = throttle.account_key(email)
+    async with _one_guess:
+        async with db.connection() as conn:
+            if throttled:
+                await throttle.check_attempt(conn, key=key, address=address)
+            account = await sql.select_account_by_email(conn, email.strip())
+        matches = await verify_password(account.password_hash if account else None, password)
+        async with db.transaction() as conn:
+            if account is None or not matches:
+                await sql.insert_login_failure(conn, account_key=key, address=address)
+            else:
+                await sql.delete_login_failures(conn, key)
+    if account is None or not matches:
+        raise Unauthenticated("Invalid credentials", code="invalid_credentials")
+    if account.status != "active":
+        raise Forbidden("This account is suspended", code="account_suspended")
+    if needs_rehash(account.password_hash):
+        fresh_hash = await hash_password(password)
+        async with db.transaction() as conn:
+            await sql.update_password(conn, account.id, fresh_hash)
+    return account
+
+
+async def check_own_password(
+    db: Database, actor: Actor, password: str, *, address: str, throttled: bool
+) -> bool:
+    """Whether it is the actor's password; guesses count as failed logins do."""
+    async with _one_guess:
+        async with db.connection() as conn:
+            account = await sql.select_account(conn, actor.user_id)
+            if account is None:
+                raise InvalidToken
+            key = throttle.account_key(account.email)
+            if throttled:
+                await throttle.check_attempt(conn, key=key, address=address)
+        matches = await verify_password(account.password_hash, password)
+        if not matches:
+            async with db.transaction() as conn:
+                await sql.insert_login_failure(conn, account_key=key, address=address)
+    return matches
+
+
+async def open_session(
+    conn: Connection,
+    account: sql.AccountRow,
+    *,
+    settings: AuthSettings,
+    user_agent: str | None,
+    address: str,
+) -> Claims:
+    """The claims of the session's first refresh token."""
+    session_id = await sql.insert_session(
+        conn,
+        user_id=account.id,
+        user_agent=user_agent[:_USER_AGENT_LENGTH] if user_agent else None,
+        ip=address,
+        lifetime_s=settings.refresh_lifetime_s,
+    )
+    if session_id is None:
+        raise Forbidden("This account is suspended", code="account_suspended")
+    now = int(time.time())
+    return Claims(
+        user_id=account.id,
+        username=account.username,
+        role=account.role,
+        sid=session_id,
+        typ=TokenType.REFRESH,
+        iat=now,
+        exp=now + settings.refresh_lifetime_s,
+    )
+
+
+def sign_access(signer: TokenSigner, claims: Claims, lifetime_s: int) -> str:
+    now = int(time.time())
+    return signer.sign(
+        msgspec.structs.replace(claims, typ=TokenType.ACCESS, iat=now, exp=now + lifetime_s, gen=0)
+    )
+
+
+def sign_media(signer: TokenSigner, actor: Actor, lifetime_s: int) -> str:
+    now = int(time.time())
+    return signer.sign(
+        Claims(
+            user_id=actor.user_id,
+            username=actor.username,
+            role=actor.role,
+            sid=actor.session_id,
+            typ=TokenType.MEDIA,
+            iat=now,
+            exp=now + lifetime_s,
+        )
+    )
+
+
+async def refresh(
+    conn: Connection,
+    claims: Claims,
+    *,
+    rotate: bool,
+    settings: AuthSettings,
+    signer: TokenSigner,
+) -> Refreshed | None:
+    """New tokens, or None when the token was replayed and its session has been ended.
+
+    None instead of an error, because the caller's transaction has to commit before the
+    refusal goes out. Raises InvalidToken for a session that is over already.
+    """
+    session = await sql.select_session_for_update(conn, claims.sid)
+    if session is None or session.user_id != claims.user_id or session.status != "active":
+        raise InvalidToken
+    current = _current_claims(session)
+    if claims.gen == session.generation:
+        if rotate:
+            current = await _rotate(conn, session, settings)
+        else:
+            await sql.update_session_used(conn, session.id)
+    elif not (rotate and _is_retry(claims, session)):
+        await end_session(conn, session.id, user_id=session.user_id)
+        return None
+    refreshed = Refreshed(
+        access_token=sign_access(signer, current, settings.access_lifetime_s),
+        expires_in=settings.access_lifetime_s,
+    )
+    if rotate:
+        refreshed.refresh_token = signer.sign(current)
+    return refreshed
+
+
+def _is_retry(claims: Claims, session: sql.SessionRow) -> bool:
+    """The parent comes again while nobody has used its child: the answer was lost."""
+    age = dt.datetime.now(dt.UTC) - session.rotated_at
+    return (
+        claims.gen == session.generation - 1 and not session.generation_used and age < RETRY_GRACE
+    )
+
+
+async def _rotate(conn: Connection, session: sql.SessionRow, settings: AuthSettings) -> Claims:
+    generation, rotated_at, expires_at = await sql.update_session_rotated(
+        conn, session.id, lifetime_s=settings.refresh_lifetime_s
+    )
+    return _current_claims(
+        msgspec.structs.replace(
+            session, generation=generation, rotated_at=rotated_at, expires_at=expires_at
+        )
+    )
+
+
+def _current_claims(session: sql.SessionRow) -> Claims:
+    """The newest refresh token's claims follow from the row, so the token need not be kept."""
+    return Claims(
+        user_id=session.user_id,
+        username=session.username,
+        role=session.role,
+        sid=session.id,
+        typ=TokenType.REFRESH,
+        iat=int(session.rotated_at.timestamp()),
+        exp=int(session.expires_at.timestamp()),
+        gen=session.generation,
+    )
+
+
+async def list_sessions(
+    conn: Connection, actor: Actor, page: Page
+) -> tuple[list[SessionInfo], int]:
+    """The live ones, last used first, and how many there are."""
+    rows = await sql.select_sessions(conn, actor.user_id, limit=page.limit, offset=page.offset)
+    total = await sql.count_sessions(conn, actor.user_id)
+    sessions = [
+        SessionInfo(**msgspec.structs.asdict(row), current=row.id == actor.session_id)
+        for row in rows
+    ]
+    return sessions, total
+
+
+async def end_session(conn: Connection, session_id: int, *, user_id: int) -> None:
+    """Raises NotFound for a session that is not the user's, or is over."""
+    if not await sql.update_session_ended(conn, session_id, user_id=user_id):
+        raise NotFound("Session not found")
+    await announce_session_ended(conn, session_id)
+
+
+async def end_all_sessions(conn: Connection, user_id: int, *, but_session_id: int = 0) -> None:
+    for session_id in await sql.update_sessions_ended(conn, user_id, but_session_id=but_session_id):
+        await announce_session_ended(conn, session_id)
+    await announce_user_changed(conn, user_id)
+
+
+async def change_password(conn: Connection, actor: Actor, password_hash: str) -> None:
+    """Ends every other session."""
+    await sql.update_password(conn, actor.user_id, password_hash)
+    await end_all_sessions(conn, actor.user_id, but_session_id=actor.session_id)

@@ -1,0 +1,72 @@
+"""Profiles, avatars, and the end of an account."""
+
+import asyncio
+
+from talas.core.database import Connection
+from talas.core.errors import InvalidData
+from talas.core.http.pagination import Page
+from talas.core.sessions import Actor
+from talas.core.storage import Storage
+from talas.core.text import clean_text
+from talas.domains.admin import service as admin
+from talas.domains.auth import service as auth
+from talas.domains.users import access, sql
+from talas.domains.users.avatar import make_avatar
+from talas.domains.users.schemas import UpdatedProfile, UserSummary
+
+MAX_SEARCH = 100
+
+
+async def list_users(
+    conn: Connection, page: Page, *, search: str = "", but_user_id: int = 0
+) -> tuple[list[UserSummary], int]:
+    """Active accounts in order of id, and how many match."""
+    term = clean_text(search, "search", max_length=MAX_SEARCH)
+    limit, offset = page.limit, page.offset
+    if term:
+        rows = await sql.search_users(
+            conn, term, but_user_id=but_user_id, limit=limit, offset=offset
+        )
+        return rows, await sql.count_found_users(conn, term, but_user_id=but_user_id)
+    rows = await sql.select_users(conn, but_user_id=but_user_id, limit=limit, offset=offset)
+    return rows, await sql.count_users(conn, but_user_id=but_user_id)
+
+
+async def update_profile(
+    conn: Connection, actor: Actor, changes: dict[str, str | None]
+) -> UpdatedProfile:
+    profile = await sql.update_profile(conn, actor.user_id, changes)
+    if profile is None:
+        raise access.user_not_found()
+    return profile
+
+
+def avatar_key(user_id: int) -> str:
+    return f"avatars/{user_id}.jpg"
+
+
+async def set_avatar(conn: Connection, storage: Storage, actor: Actor, picture: bytes) -> str:
+    """The avatar's URL; raises UnsupportedMedia or InvalidData for what is no picture."""
+    if not picture:
+        raise InvalidData("The picture is empty")
+    jpeg = await asyncio.to_thread(make_avatar, picture)
+    await storage.put(avatar_key(actor.user_id), jpeg)
+    url = f"/uploads/{avatar_key(actor.user_id)}"
+    await sql.update_avatar(conn, actor.user_id, url)
+    return url
+
+
+async def remove_avatar(conn: Connection, storage: Storage, actor: Actor) -> None:
+    await sql.update_avatar(conn, actor.user_id, None)
+    await storage.delete(avatar_key(actor.user_id))
+
+
+async def delete_account(conn: Connection, actor: Actor) -> None:
+    """Anonymises what others still need, removes the rest; the avatar's object is the caller's.
+
+    Raises Conflict for the last active super_admin.
+    """
+    await admin.check_not_last_super_admin(conn, actor.user_id)
+    await auth.end_all_sessions(conn, actor.user_id)
+    await sql.delete_sessions(conn, actor.user_id)
+    await sql.anonymise_user(conn, actor.user_id)

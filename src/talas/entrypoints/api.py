@@ -1,0 +1,95 @@
+"""The API process: granian serves the application until SIGTERM, then drains."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import uvloop
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from litestar.handlers import HTTPRouteHandler
+
+from talas.core.database import Database
+from talas.core.events import EventListener
+from talas.core.http.application import create_app
+from talas.core.http.edge import Edge
+from talas.core.http.request import ApiContext
+from talas.core.logging import configure_logging
+from talas.core.metrics import sample_process
+from talas.core.sessions import SessionGuard
+from talas.core.settings import Settings
+from talas.core.storage import Storage
+from talas.core.tokens import TokenSigner
+from talas.domains.auth.routes import api_routes as auth_routes
+from talas.domains.users.routes import api_routes as users_routes
+
+HEADER_TIMEOUT_MS = 10_000
+NOTICE_S = 0.5
+DRAIN_S = 13.0
+
+API_ROUTES = [*auth_routes, *users_routes]
+MEDIA_ROUTES: list[HTTPRouteHandler] = []
+
+
+def run(settings: Settings) -> None:
+    """Blocks until SIGTERM or SIGINT; open requests are answered before it returns."""
+    configure_logging(settings.log_format, "api")
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with open_context(settings) as context:
+        edge = build(context)
+        server = Server(
+            edge,
+            address=settings.http.host,
+            port=settings.http.port,
+            interface=Interfaces.ASGI,
+            websockets=False,
+            backlog=1024,
+            http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+            log_enabled=False,
+        )
+        await _serve_until_signal(server, edge, context)
+
+
+def build(context: ApiContext) -> Edge:
+    return create_app(context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES)
+
+
+@contextlib.asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
+    """The pool, the event listener and the storage, for as long as the block lasts."""
+    assert settings.database.url is not None
+    db = await Database.connect(settings.database, application="talas api")
+    events = EventListener(settings.database.url)
+    guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)
+    await events.start()
+    sampling = asyncio.create_task(sample_process("api"))
+    try:
+        yield ApiContext(settings, db, guard, Storage.open(settings.files))
+    finally:
+        sampling.cancel()
+        await events.stop()
+        await db.close()
+
+
+async def _serve_until_signal(server: Server, edge: Edge, context: ApiContext) -> None:
+    """On a signal: ``/ready`` says 503 for a moment, so that a load balancer looks elsewhere,
+    then no more connections are taken and the open requests end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        context.draining = True
+        await asyncio.sleep(NOTICE_S)
+        server.stop()  # type: ignore[no-untyped-call]
+        await edge.wait_until_idle(DRAIN_S)
+    stopping.cancel()
+    await serving
