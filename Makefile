@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help serve test check bench fmt
+
+BIN := .venv/bin
+ARGS ?=
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: ## Start Talas on this machine
+	@scripts/environment.sh serve
+	@exec $(BIN)/talas serve $(ARGS)
+
+test: ## Run the tests (ARGS="-k name" for some of them)
+	@scripts/environment.sh dev
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+check: ## Everything that CI checks: format, lint, types, imports, tests
+	@scripts/environment.sh dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: ## Measure against the targets, as one table
+	@scripts/environment.sh dev
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+fmt: ## Format, and repair what ruff can
+	@scripts/environment.sh dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
