@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from synthesis import (
+from tests.audio.synthesis import (
     ENCODINGS,
     Signal,
     clicks,

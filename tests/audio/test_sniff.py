@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_tone
+from tests.audio.synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_tone
 
 from talas.audio.containers import AAC, CONTAINERS, FLAC, M4A, MP3, WAV
 from talas.audio.sniff import HEAD_BYTES, sniff, sniff_file
@@ -120,7 +120,8 @@ def test_no_cut_breaks_the_sniffer(tmp_path: Path, encoding: str) -> None:
 
 def _mp4(brand: bytes, handlers: list[bytes]) -> bytes:
     tracks = b"".join(_box(b"hdlr", bytes(8) + handler + bytes(12)) for handler in handlers)
-    return _box(b"ftyp", brand + bytes(4) + brand) + _box(b"moov", tracks) + _box(b"mdat", bytes(64))
+    kind = _box(b"ftyp", brand + bytes(4) + brand)
+    return kind + _box(b"moov", tracks) + _box(b"mdat", bytes(64))
 
 
 def _box(kind: bytes, body: bytes) -> bytes:

@@ -153,7 +153,7 @@ def open_source(file: BinaryIO, container: Container) -> Iterator[Source]:
         yield Source(media, container)
 
 
-def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+def _refuse_to_open(*_: object) -> NoReturn:
     raise PermissionError("media files may not open other files")
 
 

@@ -76,11 +76,10 @@ class LoudnessMeter:
                 self._integrated = float(metadata[_INTEGRATED])
                 break
         for frame in _pull_all(graph.true_peak):
-            samples = frame.to_ndarray()
+            samples = _interleaved(frame)
             self._true_peak = max(self._true_peak, float(samples.max()), -float(samples.min()))
         for frame in _pull_all(graph.pcm):
-            interleaved = np.asarray(frame.to_ndarray(), np.float32)
-            yield interleaved.reshape(frame.samples, -1).T
+            yield np.ascontiguousarray(_interleaved(frame).T)
 
 
 class _MeterGraph:
@@ -115,6 +114,13 @@ def _add_branch(
     sink = graph.add("abuffersink")
     last.link_to(sink)
     return sink
+
+
+def _interleaved(frame: AudioFrame) -> Block:
+    """The samples of a `flt` frame, uncopied; shape (samples, channels)."""
+    shape = (frame.samples, frame.layout.nb_channels)
+    samples: Block = np.frombuffer(memoryview(frame.planes[0]), np.float32, math.prod(shape))
+    return samples.reshape(shape)
 
 
 def _pull_all(sink: FilterContext) -> Iterator[AudioFrame]:

@@ -18,7 +18,7 @@ class SilenceFinder:
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Takes the next (channels, samples)."""
-        audible = np.flatnonzero((np.abs(block) >= _AUDIBLE).any(axis=0))
+        audible = np.flatnonzero(np.abs(block).max(axis=0) >= _AUDIBLE)
         if audible.size:
             if self._first is None:
                 self._first = self._samples + int(audible[0])

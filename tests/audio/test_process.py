@@ -1,0 +1,264 @@
+"""The capped subprocess: what it hands back, and every way it can die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.audio.synthesis import id3_tag, picture, wav_bytes, write_tone
+
+from talas.audio import process
+from talas.audio.containers import CONTAINERS, MP3, WAV
+from talas.audio.errors import AudioError
+from talas.audio.measurements import AnalysisResult
+from talas.audio.process import analyse_file
+from talas.audio.waveform import from_dat
+
+HOURS_OF_ZEROS = 2**31
+
+
+def run(path: Path, container: str = "wav", **limits: Any) -> AnalysisResult:
+    caps = {"wall_limit_s": 20.0, "cpu_limit_s": 20.0, "memory_limit_bytes": 512 << 20, **limits}
+    return asyncio.run(analyse_file(path, CONTAINERS[container], **caps))
+
+
+@pytest.fixture
+def bomb(tmp_path: Path) -> Path:
+    """A sparse WAV of hours: a few bytes on disk, much to decode."""
+    path = tmp_path / "bomb.wav"
+    path.write_bytes(wav_bytes(b"\0", promised=HOURS_OF_ZEROS))
+    os.truncate(path, HOURS_OF_ZEROS)
+    return path
+
+
+def children() -> list[int]:
+    """Processes that this one started and that have not been reaped."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("encoding", ["mp3", "aac", "m4a", "flac", "aiff", "ogg", "opus"])
+def test_a_file_of_every_kind_comes_back_whole(tmp_path: Path, encoding: str) -> None:
+    """Each kind, since what its decoding imports late could no longer be opened."""
+    file = write_tone(tmp_path / "-rf; $(touch x).html", encoding, seconds=1.5)
+    result = run(file, encoding)
+    assert result.measurements.duration_ms == pytest.approx(1500, abs=45)
+    assert from_dat(result.waveform_dat).pairs.shape[1] == 2
+    assert result.waveform_png.startswith(b"\x89PNG")
+    assert result.cover_jpeg is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_cover_comes_back_as_jpeg(tmp_path: Path, kind: str) -> None:
+    file = write_tone(tmp_path / "sound", "mp3", seconds=1.5)
+    file.write_bytes(id3_tag(title="Töne", picture=picture(kind=kind)) + file.read_bytes())
+    result = run(file, "mp3")
+    assert result.measurements.tags.title == "Töne"
+    assert result.cover_jpeg is not None
+    assert result.cover_jpeg.startswith(b"\xff\xd8\xff")
+
+
+def test_a_refusal_comes_back_as_the_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "sound.mp3"
+    file.write_text("no sound at all")
+    with pytest.raises(AudioError, match="not audio in a format that is accepted"):
+        run(file, "mp3")
+
+
+def test_a_missing_file_is_no_failure_of_the_audio(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(tmp_path / "none")
+
+
+def test_too_long_by_the_clock(bomb: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(AudioError, match="took too long to decode"):
+        run(bomb, wall_limit_s=0.7)
+    assert time.monotonic() - began < 5
+    assert children() == []
+
+
+def test_too_much_processor_time(bomb: Path) -> None:
+    with pytest.raises(AudioError, match="took too long to decode"):
+        run(bomb, cpu_limit_s=1)
+    assert children() == []
+
+
+@pytest.mark.parametrize("mebibytes", [2, 24, 48, 64])
+def test_too_little_memory_to_begin_with(tmp_path: Path, mebibytes: int) -> None:
+    file = write_tone(tmp_path / "sound", seconds=1)
+    with pytest.raises(AudioError, match="needs more memory to decode than is allowed"):
+        run(file, memory_limit_bytes=mebibytes << 20)
+
+
+def test_a_tag_that_fills_the_memory(tmp_path: Path) -> None:
+    file = write_tone(tmp_path / "sound", "mp3", seconds=1)
+    file.write_bytes(id3_tag(picture=bytes(150 << 20)) + file.read_bytes())
+    with contextlib.suppress(AudioError):
+        assert run(file, "mp3", memory_limit_bytes=128 << 20).cover_jpeg is None
+    assert children() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("kill -SEGV $$", "broke down"),
+        ("kill -ABRT $$", "broke down"),
+        ("kill -KILL $$", "more memory"),
+        ("kill -XCPU $$", "too long"),
+        ("exit 7", "broke down"),
+        ("exit 14", "broke down"),
+        ("exit 0", "broke down"),
+        ("echo garbage", "broke down"),
+        ("printf '\\201\\244type\\250analysed'", "broke down"),
+        ("yes", "broke down"),
+        ("exec >&-; sleep 60", "too long"),
+    ],
+)
+def test_every_way_to_die_has_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
+) -> None:
+    pretend(monkeypatch, tmp_path, script)
+    with pytest.raises(AudioError, match=sentence) as raised:
+        run(write_tone(tmp_path / "sound"), wall_limit_s=2)
+    assert raised.value.reason.endswith(".")
+    assert children() == []
+
+
+def test_what_the_subprocess_started_dies_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
+    with pytest.raises(AudioError):
+        run(write_tone(tmp_path / "sound"), wall_limit_s=0.5)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_the_subprocess_sees_no_path_and_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JWT_SECRET", "canary")
+    pretend(monkeypatch, tmp_path, f"(echo $0 $@; env; pwd; ls -l /proc/$$/fd) > {tmp_path}/seen")
+    with pytest.raises(AudioError):
+        run(write_tone(tmp_path / "sound-canary"))
+    seen = (tmp_path / "seen").read_text()
+    assert "JWT_SECRET" not in seen
+    assert "PWD=/\n" in seen
+    assert seen.count("sound-canary") == 1, "only as the open standard input"
+
+
+def test_cancelling_leaves_nothing(bomb: Path) -> None:
+    async def cancelled() -> None:
+        limits = {"wall_limit_s": 60.0, "cpu_limit_s": 60.0, "memory_limit_bytes": 512 << 20}
+        task = asyncio.create_task(analyse_file(bomb, WAV, **limits))
+        await asyncio.sleep(0.4)
+        assert children()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert children() == []
+
+    asyncio.run(cancelled())
+
+
+def test_it_dies_with_its_parent(bomb: Path) -> None:
+    program = f"""
+import asyncio
+from pathlib import Path
+from talas.audio.containers import WAV
+from talas.audio.process import analyse_file
+print(flush=True)
+asyncio.run(analyse_file(Path({str(bomb)!r}), WAV, wall_limit_s=60, cpu_limit_s=60,
+                         memory_limit_bytes=1 << 29))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        child = eventually(lambda: _only_child(parent.pid))
+        # It asks the kernel for this once Python is up.
+        time.sleep(0.5)
+        parent.send_signal(signal.SIGKILL)
+    assert gone(child)
+
+
+def test_confinement_leaves_nothing_to_reach() -> None:
+    program = """
+import os, socket
+from talas.audio import confinement
+confinement.leave_network()
+confinement.limit_resources(cpu_seconds=5, memory_bytes=64 << 20)
+confinement.open_nothing_more()
+def refused(act):
+    try:
+        act()
+    except (OSError, MemoryError) as error:
+        return type(error).__name__
+    return "allowed"
+print(refused(lambda: open("/etc/passwd")), refused(lambda: socket.socket()),
+      refused(os.pipe), refused(lambda: bytearray(100 << 20)))
+"""
+    said = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "OSError OSError OSError MemoryError\n"
+
+
+def test_two_at_a_time(tmp_path: Path) -> None:
+    good = write_tone(tmp_path / "good", "mp3", seconds=1)
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"nothing")
+
+    async def both() -> list[AnalysisResult | BaseException]:
+        limits = {"wall_limit_s": 20.0, "cpu_limit_s": 20.0, "memory_limit_bytes": 512 << 20}
+        tasks = (analyse_file(path, MP3, **limits) for path in (good, bad))
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, second = asyncio.run(both())
+    assert isinstance(first, AnalysisResult)
+    assert isinstance(second, AudioError)
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    """Has a shell script stand in for the subprocess."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(process.sys, "executable", str(path))
+
+
+def _only_child(parent: int) -> int:
+    return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
+
+
+def gone(pid: int) -> bool:
+    def is_gone() -> bool:
+        try:
+            return " Z " in Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return bool(eventually(is_gone))
+
+
+def eventually(check: Any, seconds: float = 5.0) -> Any:
+    """What `check` answers once that is true; it is asked for `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError, IndexError):
+            if answer := check():
+                return answer
+        assert time.monotonic() < end, "did not come about in time"
+        time.sleep(0.02)
