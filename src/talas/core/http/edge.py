@@ -40,6 +40,8 @@ class Edge:
         self._limits = _Limits() if rate_limits else None
         self._observers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,6 +65,7 @@ class Edge:
             await send(message)
 
         self._open += 1
+        self._idle.clear()
         OPEN_REQUESTS.inc()
         try:
             if self._limits is not None and scope["path"] not in _PROBES:
@@ -72,6 +75,8 @@ class Edge:
             await send_failure(error, send_with_id)
         finally:
             self._open -= 1
+            if not self._open:
+                self._idle.set()
             OPEN_REQUESTS.dec()
             took = time.perf_counter() - started
             self._observe(scope, status, took)
@@ -81,10 +86,12 @@ class Edge:
 
     async def wait_until_idle(self, timeout_s: float) -> bool:
         """Whether all open requests ended within the time."""
-        deadline = time.monotonic() + timeout_s
-        while self._open and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        return not self._open
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _user_id(self, headers: dict[bytes, bytes]) -> int | None:
         """Whom the token names; whether its session still lives is the route's question."""
