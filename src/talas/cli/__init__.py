@@ -30,7 +30,7 @@ class _Commands(TyperGroup):
         # Stand-ins: whoever wants more than a name asks get_command.
         self.commands = {name: TyperCommand(name) for name in names}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002, click's signature
         if cmd_name not in self.commands:
             return None
         group = get_group(import_module(_MODULES[cmd_name]).app)

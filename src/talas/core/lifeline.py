@@ -17,14 +17,18 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 # Not a setting: the supervisor tells its child "descriptor:inode" of the read end.
 _VARIABLE = "TALAS_LIFELINE"
 _F_SETSIG = 10
 
 
-def spawn(argv: Sequence[str], *, env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+def spawn(
+    argv: Sequence[str], *, env: Mapping[str, str], stdout: IO[bytes] | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start ``argv`` in a session of its own; its process group dies when the returned descriptor
     is closed, at the latest with the calling process. Output goes where the caller's goes."""
     read_end, write_end = os.pipe()
@@ -34,6 +38,7 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str]) -> tuple[subprocess.Po
             env={**env, _VARIABLE: f"{read_end}:{os.fstat(read_end).st_ino}"},
             pass_fds=(read_end,),
             stdin=subprocess.DEVNULL,
+            stdout=stdout,
             start_new_session=True,
         )
         _signal_group_on_close(read_end, process.pid)
@@ -50,6 +55,15 @@ def kill_group(group: int) -> None:
     # macOS answers EPERM for a group of which only zombies are left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def reap_group(group: int) -> None:
+    """As process 1 of a container the caller inherits the orphans of a killed group: take their
+    exit codes, or they stay as zombies. Elsewhere there are none, and this returns at once."""
+    with contextlib.suppress(ChildProcessError):
+        for _ in range(20):
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
 
 
 def watch() -> None:

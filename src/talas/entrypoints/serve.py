@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,15 +10,16 @@ from contextlib import contextmanager
 import structlog
 
 from talas.core import lifeline
-from talas.core.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from talas.core.embedded_postgres import EmbeddedPostgres
 from talas.core.settings import Settings
 from talas.entrypoints import preflight, probes
 from talas.entrypoints.preflight import ServeError
 from talas.entrypoints.stop_signals import StopSignals
 from talas.entrypoints.supervisor import Role, Supervisor
 
-# Roles get 15 s (Pace.drain_s), then the database this: together less than 20 s.
-_DATABASE_STOP_S = 3.0
+# All must be over 20 s after the signal. The roles take 15 s of them at most (Pace.drain_s).
+_STOP_S = 19.0
+_LEAST_DATABASE_STOP_S = 3.0
 
 _log = structlog.get_logger()
 
@@ -28,7 +30,7 @@ def serve(
     """Returns after a stop signal, when nothing runs any more. ``environment`` is what the
     processes start from; ``on_ready`` gets the seconds that the start took.
 
-    Raises ServeError and SettingsError with the sentence for whoever started it.
+    Raises ServeError, EmbeddedPostgresError and SettingsError, each a sentence for a person.
     """
     began_at = time.monotonic()
     new_database = not (settings.data_dir / "postgres" / "PG_VERSION").exists()
@@ -44,7 +46,8 @@ def serve(
                 "DATABASE_URL": url,
                 "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir),
             }
-            _migrate(env, signals)
+            if not signals.asked:
+                _migrate(env, signals)
             Supervisor(
                 _roles(settings, env), signals=signals, database=database, metrics_dir=metrics_dir
             ).run(lambda: on_ready(time.monotonic() - began_at))
@@ -57,28 +60,35 @@ def _database(
     if settings.database.url is not None:
         yield None, settings.database.url
         return
-    database = EmbeddedPostgres(settings.data_dir, report=_log.info)
+
+    def report(sentence: str) -> None:
+        """Hears of a start that takes long, and is the way out of it."""
+        if signals.asked:
+            raise ServeError("stopped while the embedded database was starting")
+        _log.info(sentence, process="database")
+
+    database = EmbeddedPostgres(settings.data_dir, report=report)
     try:
         database.start()
         yield database, database.url
-    except EmbeddedPostgresError as error:
-        # Ctrl-C during the first start reaches initdb too: that is no failure.
-        if not signals.asked:
-            raise ServeError(str(error)) from None
     finally:
-        database.stop(_DATABASE_STOP_S)
+        database.stop(max(_LEAST_DATABASE_STOP_S, _STOP_S - signals.asked_for_s()))
 
 
 def _migrate(env: Mapping[str, str], signals: StopSignals) -> None:
     """In a process of its own, so that what it imports does not stay in memory."""
-    process, tie = lifeline.spawn(_command("migrate", "up"), env=env)
-    try:
-        while process.poll() is None and not signals.asked:
-            signals.wait(1.0)
-    finally:
-        process.terminate()
-        code = process.wait()
-        os.close(tie)
+    with tempfile.TemporaryFile() as said:
+        process, tie = lifeline.spawn(_command("migrate", "up"), env=env, stdout=said)
+        try:
+            while process.poll() is None and not signals.asked:
+                signals.wait(1.0)
+        finally:
+            process.terminate()
+            code = process.wait()
+            os.close(tie)
+        said.seek(0)
+        for line in said.read().decode(errors="replace").splitlines():
+            _log.info(line, process="migrate")
     if code != 0 and not signals.asked:
         raise ServeError("the database could not be migrated; the messages above say why")
 

@@ -51,6 +51,10 @@ class StopSignals:
         except BlockingIOError:
             pass
 
+    def asked_for_s(self) -> float:
+        """Seconds since the process was asked to stop; 0 before."""
+        return time.monotonic() - self._asked_at if self.asked else 0.0
+
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self.asked:

@@ -54,7 +54,7 @@ class Pace(msgspec.Struct, frozen=True):
     def delay_s(self, failures: int) -> float:
         """Doubled with each failure in a row; jittered, so that nothing restarts in step."""
         longest = min(self.longest_delay_s, self.first_delay_s * 2.0 ** min(failures - 1, 16))
-        return longest * random.uniform(0.75, 1.25)
+        return longest * random.uniform(0.75, 1.25)  # noqa: S311, no secret
 
 
 class _Kept:
@@ -87,6 +87,7 @@ class _Child(_Kept):
     def __init__(self, role: Role, pace: Pace) -> None:
         super().__init__(pace)
         self.role = role
+        self.due_at = self.born_at
         self.ready = False
         self.last_life_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,6 +117,7 @@ class _Child(_Kept):
         if self._process is not None:
             lifeline.kill_group(self._process.pid)
             self._process.wait()
+            lifeline.reap_group(self._process.pid)
             os.close(self._lifeline)
             self._process = None
 
@@ -154,11 +156,9 @@ class Supervisor:
         get ready; nothing runs any more then either."""
         ready, started_at = False, time.monotonic()
         try:
-            for child in self._children:
-                child.start()
             while not self._signals.asked:
                 self._tend(starting=not ready)
-                if not ready and all([child.check_ready() for child in self._children]):
+                if not ready and self._all_ready():
                     ready = True
                     on_ready()
                 elif not ready and time.monotonic() - started_at > self._pace.start_s:
@@ -172,8 +172,19 @@ class Supervisor:
             if (code := child.ended()) is not None:
                 self._plan_restart(child, code, starting=starting)
             elif child.is_due():
-                child.start()
+                self._start(child)
         self._tend_database()
+
+    def _start(self, child: _Child) -> None:
+        try:
+            child.start()
+        except OSError as error:  # no memory or process to be had just now
+            delay_s = child.fail()
+            _log.error(
+                f"{child.role.name} could not be started ({error.strerror}); "
+                f"trying again in {delay_s:.1f} s",
+                process=child.role.name,
+            )
 
     def _nap_s(self) -> float:
         now = time.monotonic()
@@ -217,12 +228,18 @@ class Supervisor:
                 database.start()
                 _log.info("the embedded database runs again", process="database")
             except Exception as error:  # whatever it was, the next attempt may succeed
+                if self._signals.asked:
+                    return
                 delay_s = life.fail()
                 _log.error(
                     f"the embedded database did not start ({error}); "
                     f"trying again in {delay_s:.1f} s",
                     process="database",
                 )
+
+    def _all_ready(self) -> bool:
+        unready = [child.role.name for child in self._children if not child.check_ready()]
+        return not unready
 
     def _late_sentence(self) -> str:
         waiting = ", ".join(c.role.name for c in self._children if not c.ready)
