@@ -16,7 +16,7 @@ def facts(settings: Settings) -> dict[str, str]:
         "API docs": f"{web}/docs",
         "Chat": f"ws://{_authority(settings.chat.host, settings.chat.port)}/",
         "Database": _database(settings),
-        "Files": settings.files.storage_url or str(settings.files.upload_path),
+        "Files": _files(settings),
         "Data folder": str(settings.data_dir),
         "Mode": settings.environment,
     }
@@ -39,6 +39,13 @@ def banner(settings: Settings, *, version: str, started_in_s: float, colour: boo
 def _authority(host: str, port: int) -> str:
     name = reachable_host(host)
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _files(settings: Settings) -> str:
+    if settings.files.storage_url is None:
+        return str(settings.files.upload_path)
+    parts = urlsplit(settings.files.storage_url)  # keys may stand before the @ and after the ?
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _database(settings: Settings) -> str:

@@ -88,7 +88,8 @@ def _migrate(env: Mapping[str, str], signals: StopSignals) -> None:
             os.close(tie)
         said.seek(0)
         for line in said.read().decode(errors="replace").splitlines():
-            _log.info(line, process="migrate")
+            if line != "nothing to apply":
+                _log.info(line, process="migrate")
     if code != 0 and not signals.asked:
         raise ServeError("the database could not be migrated; the messages above say why")
 

@@ -1,0 +1,100 @@
+"""`talas serve` as a newcomer starts it: nothing installed, nothing set but ports and a folder."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SERVE = [sys.executable, "-m", "talas", "serve"]
+MOST_RESIDENT_BYTES = 450 * 2**20
+
+
+def free_ports() -> tuple[int, int]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def settings(folder: Path, **more: str) -> dict[str, str]:
+    http, chat = free_ports()
+    env = {"PORT": str(http), "WS_BIND_ADDR": f"127.0.0.1:{chat}", "DATA_DIR": str(folder)}
+    return {**env, "DATABASE_URL": "", "REDIS_URL": "", **more}
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except OSError:
+        return 0
+
+
+def holders(folder: Path) -> list[psutil.Process]:
+    """Whatever names the folder: PostgreSQL, which does not inherit our environment."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(folder) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def comes_true(holds: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_from_an_empty_folder_to_ready_and_gone_without_a_trace(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    env = settings(folder)
+    serving = run(SERVE, env, cwd=tmp_path)
+    web = serving.expect(r"Web +(\S+)", 30)[1]
+    chat = serving.expect(r"Chat +ws://127.0.0.1:(\d+)/")[1]
+    serving.expect(rf"Database +embedded PostgreSQL in {folder}/postgres")
+    serving.expect("users create --role super_admin")
+    assert "\033" not in serving.text()
+    assert status_of(f"{web}/ready") == 200
+    socket.create_connection(("127.0.0.1", int(chat)), 5).close()
+
+    processes = [*serving.alive(), *(p for h in holders(folder) for p in [h, *h.children()])]
+    assert sum(p.memory_info().rss for p in set(processes)) < MOST_RESIDENT_BYTES
+
+    second = subprocess.run(SERVE, env={**os.environ, **env}, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert f"pid {serving.process.pid}" in second.stderr
+
+    serving.send(signal.SIGKILL)
+    assert serving.comes_to(0)
+    assert comes_true(lambda: holders(folder) == [], 3)
+
+    again = run(SERVE, {**env, "LOG_FORMAT": "json"}, cwd=tmp_path)
+    again.expect('"event":"ready"', 15)
+    api = next(p for p in again.alive() if p.cmdline()[-1] == "api")
+    api.kill()
+    again.expect("api was killed by SIGKILL")
+    assert comes_true(lambda: status_of(f"{web}/ready") == 200, 10)
+    began_at = time.monotonic()
+    again.send(signal.SIGTERM)
+    assert again.wait(20) == 0
+    assert time.monotonic() - began_at < 20
+    assert again.alive() == []
+    assert holders(folder) == []
+    for line in again.lines:
+        assert "time" in json.loads(line), line
