@@ -39,10 +39,17 @@ class MakeSettings(Protocol):
     def __call__(self, **overrides: Any) -> Settings: ...
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """The run's folder is made by the first process and inherited by the workers of xdist."""
+    """The run's folder is made by the first process and inherited by the workers of xdist.
+
+    pytest's own temporary folders move into it: their usual parent is made private again by every
+    other run that starts, which shuts out the account that runs PostgreSQL for root.
+    """
     if not hasattr(config, "workerinput"):
         os.environ[_RUN_DIR] = tempfile.mkdtemp(prefix="talas-tests-")
+        if config.option.basetemp is None:
+            config.option.basetemp = Path(os.environ[_RUN_DIR]) / "tmp"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -139,7 +139,8 @@ async def test_status_of_an_empty_database_changes_nothing(
     empty_database_url: str,
 ) -> None:
     states = await migration_status(empty_database_url)
-    assert states and all(state.applied_at is None for state in states)
+    assert states
+    assert all(state.applied_at is None for state in states)
     assert await fetchval(empty_database_url, TABLES) is None
 
 
@@ -162,13 +163,13 @@ def test_a_number_given_twice_is_refused(written: Path) -> None:
 
 def test_half_a_pair_is_refused(written: Path) -> None:
     (written / "0002_b.down.sql").unlink()
-    with pytest.raises(MigrationError, match="has no 0002_b.down.sql"):
+    with pytest.raises(MigrationError, match=r"has no 0002_b\.down\.sql"):
         read_migrations(written)
 
 
 def test_a_misnamed_file_is_refused(written: Path) -> None:
     (written / "2_c.sql").write_text("")
-    with pytest.raises(MigrationError, match="2_c.sql is no migration"):
+    with pytest.raises(MigrationError, match=r"2_c\.sql is no migration"):
         read_migrations(written)
 
 

@@ -1,7 +1,6 @@
 """``talas migrate``: the schema up, down, and where it stands."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn, TypeVar
@@ -102,5 +101,5 @@ def _database_url() -> Iterator[str]:
 
 
 def _fail(message: str, *, code: int) -> NoReturn:
-    print(f"talas: {message}", file=sys.stderr)
+    typer.echo(f"talas: {message}", err=True)
     raise typer.Exit(code)

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -158,6 +157,9 @@ class EmbeddedPostgres:
         process, self._process = self._process, None
         if process is not None:
             postgres_process.end(process, timeout_s)
+            if self._sockets != self._folder:
+                with suppress(OSError):
+                    self._sockets.rmdir()
         self._ended.set()
         if self._lock is not None:
             self._lock.release()
@@ -298,7 +300,7 @@ class EmbeddedPostgres:
                 umask=0o077,
                 start_new_session=True,
                 # One system call and no lock: nothing in it can wait for another thread.
-                preexec_fn=postgres_process.end_with_parent(signal.SIGINT),  # noqa: PLW1509
+                preexec_fn=postgres_process.end_with_parent(signal.SIGINT),
                 **self._account.process_arguments(),
             )
 
@@ -333,5 +335,5 @@ def _socket_folder(data_dir: Path) -> Path:
     plain = str(folder).isprintable() and not set(str(folder)) & set(",\"'\\")
     if plain and len(name) + 1 + len(_SOCKET_NAME) <= _LONGEST_SOCKET_PATH:
         return folder
-    temporary = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
-    return temporary / f"talas-postgres-{hashlib.sha256(name).hexdigest()[:20]}"
+    # Not TMPDIR, which differs between a service and a shell; make_private sees whose it is.
+    return Path("/tmp") / f"talas-postgres-{hashlib.sha256(name).hexdigest()[:20]}"  # noqa: S108

@@ -34,6 +34,26 @@ CREATE_SCHEMA_MIGRATIONS = """
     )
 """
 
+SELECT_APPLIED = """
+    SELECT version, name, checksum, applied_at
+    FROM schema_migrations
+    ORDER BY version
+"""
+
+INSERT_APPLIED = """
+    INSERT INTO schema_migrations (version, name, checksum)
+    VALUES ($1, $2, $3)
+"""
+
+DELETE_APPLIED = """
+    DELETE FROM schema_migrations
+    WHERE version = $1
+"""
+
+SELECT_IS_MIGRATED = """
+    SELECT to_regclass('schema_migrations') IS NOT NULL
+"""
+
 
 class MigrationError(Exception):
     """Why the schema was left as it is; the message is a sentence for a person."""
@@ -110,7 +130,7 @@ async def migration_status(url: str) -> list[MigrationState]:
     """Every migration that the code or the database knows, by version. Changes nothing."""
     conn = await asyncpg.connect(url)
     try:
-        exists = await conn.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        exists = await conn.fetchval(SELECT_IS_MIGRATED)
         applied = await _select_applied(conn) if exists else {}
     finally:
         await conn.close()
@@ -195,9 +215,7 @@ async def _lock(conn: asyncpg.Connection) -> None:
 
 
 async def _select_applied(conn: asyncpg.Connection) -> dict[int, _Applied]:
-    rows = await conn.fetch(
-        "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version"
-    )
+    rows = await conn.fetch(SELECT_APPLIED)
     return {row[0]: _Applied(*row[1:]) for row in map(tuple, rows)}
 
 
@@ -227,7 +245,7 @@ async def _apply(conn: asyncpg.Connection, migration: Migration) -> None:
         async with conn.transaction():
             await conn.execute(migration.up)
             await conn.execute(
-                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                INSERT_APPLIED,
                 migration.version,
                 migration.name,
                 migration.checksum,
@@ -242,9 +260,7 @@ async def _take_back(conn: asyncpg.Connection, migration: Migration) -> None:
     try:
         async with conn.transaction():
             await conn.execute(migration.down)
-            await conn.execute(
-                "DELETE FROM schema_migrations WHERE version = $1", migration.version
-            )
+            await conn.execute(DELETE_APPLIED, migration.version)
     except asyncpg.LockNotAvailableError:
         raise
     except asyncpg.PostgresError as error:
