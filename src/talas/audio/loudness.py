@@ -12,7 +12,7 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 from numpy.typing import NDArray
 
-BLOCK = 65536
+BLOCK = 131072
 """Samples per channel in every block but the last."""
 
 Block = NDArray[np.float32]

@@ -31,7 +31,7 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     packets alone. `loudness_lufs` is integrated (EBU R 128) and None for silence and for less
     than 0.4 s; `peak_dbtp` is the true peak, None for digital silence. Silence is what stays
     below -60 dBFS in every channel; a track of nothing else is all leading silence. `damaged`:
-    some of the file was skipped or is missing.
+    reading noticed that some of the file is spoilt or missing.
     """
 
     format: str

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from talas.audio.measurements import TAG_LENGTH, Tags
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]+")
+_UNDECODED = re.compile(r"[\udc80-\udcff]")
 _TRACK = re.compile(r"\s*(\d{1,4})(?!\d)")
 
 
@@ -34,10 +35,11 @@ def read_tags(*sources: Mapping[str, str]) -> Tags:
 
 def clean_text(value: str) -> str:
     """`value` on one line, without control characters, at most `TAG_LENGTH` characters."""
+    text = _UNWANTED.sub(" ", value)
     # RIFF and old ID3 tags name no encoding. What is not UTF-8 there is mostly Windows-1252.
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        value = value.encode("utf-8", "surrogateescape").decode("cp1252", "ignore")
-    return " ".join(_CONTROLS.sub(" ", value).split())[:TAG_LENGTH].rstrip()
+    if _UNDECODED.search(text):
+        text = text.encode("utf-8", "surrogateescape").decode("cp1252", "ignore")
+    return " ".join(text.split())[:TAG_LENGTH].rstrip()
 
 
 def _track_number(text: str) -> int | None:

@@ -60,8 +60,8 @@ class PeakBuilder:
         self._count = 0
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Takes (channels, samples). All blocks but the last must be of one power of two length,
-        at least the step that a 12 hour track ends with (32768).
+        """Takes (channels, samples). All blocks but the last must have one length, a power of
+        two and at least the step that the longest track ends with.
         """
         mix = block[0] if len(block) == 1 else block.mean(axis=0)
         pairs = _extremes(mix, self._step)
