@@ -10,11 +10,11 @@ from talas.entrypoints.banner import banner, facts
     ("url", "shown"),
     [
         (
-            "postgres://me:hush@db.example:5432/talas",
-            "PostgreSQL at db.example:5432, database talas",
+            "postgres://me:hush@db.example:5432/x",
+            "PostgreSQL at db.example:5432, database x",
         ),
         ("postgres://me:hush@a:1,b:2/x?password=hush", "PostgreSQL at a:1,b:2, database x"),
-        ("postgresql:///talas?host=/run/pg&password=hush", "PostgreSQL at /run/pg, database talas"),
+        ("postgresql:///x?host=/run/pg&password=hush", "PostgreSQL at /run/pg, database x"),
     ],
 )
 def test_an_external_database_is_shown_without_its_password(url: str, shown: str) -> None:

@@ -106,6 +106,28 @@ def test_a_signal_to_the_whole_group_stops_cleanly(
     assert supervisor.alive() == []
 
 
+def test_a_stop_while_starting_is_no_failure(supervise: Callable[..., Any]) -> None:
+    supervisor = supervise({"api": STEADY, "chat": BROKEN})
+    supervisor.expect("UP")
+    supervisor.send(signal.SIGTERM)
+    assert supervisor.wait() == 0
+    assert "READY" not in supervisor.text()
+    assert "FAILED" not in supervisor.text()
+    assert supervisor.alive() == []
+
+
+def test_under_nohup_a_hangup_changes_nothing(run: Callable[..., Any]) -> None:
+    program = Path(__file__).with_name("supervised.py")
+    plan = json.dumps({"roles": {"api": STEADY}})
+    ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, str(program), plan]
+    supervisor = run(ignoring)
+    supervisor.expect("READY")
+    supervisor.send(signal.SIGHUP)
+    supervisor.send(signal.SIGTERM)
+    supervisor.expect("SIGTERM: finishing")
+    assert supervisor.wait() == 0
+
+
 def test_what_does_not_end_in_time_is_killed(supervise: Callable[..., Any]) -> None:
     supervisor = supervise({"api": DEAF, "chat": SLOW_TO_END}, pace={"drain_s": 1.0})
     supervisor.expect("READY")

@@ -49,7 +49,7 @@ class Pace(msgspec.Struct, frozen=True):
     settled_s: float = 30.0
     start_s: float = 60.0
     drain_s: float = 15.0
-    starts_before_ready: int = 4
+    starts_before_ready: int = 3
 
     def delay_s(self, failures: int) -> float:
         """Doubled with each failure in a row; jittered, so that nothing restarts in step."""
