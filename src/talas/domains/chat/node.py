@@ -1,0 +1,39 @@
+"""What a chat process holds for as long as it lives."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from talas.core.database import Database
+from talas.core.sessions import SessionGuard
+from talas.core.settings import Settings
+from talas.domains.chat.hub import Hub
+from talas.domains.chat.wheel import Wheel
+from talas.domains.chat.writer import Writer
+
+
+class Node:
+    """``db`` is for reads; the writer has a connection of its own."""
+
+    def __init__(
+        self, settings: Settings, db: Database, writing_db: Database, guard: SessionGuard
+    ) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.db = db
+        self.guard = guard
+        self.hub = Hub()
+        self.wheel = Wheel()
+        self.writer = Writer(writing_db, self.hub.deliver)
+        self.limited = settings.rate_limits
+        self.draining = False
+        self.leaving = 0
+        """How many connections are closed but not gone yet."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs in the background until it ends; the task is kept from being collected."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

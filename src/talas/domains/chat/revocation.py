@@ -1,0 +1,68 @@
+"""Sockets end with the session or account that opened them."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from talas.core.errors import Unauthenticated
+from talas.core.events import EventListener
+from talas.core.sessions import SESSION_ENDED, USER_CHANGED
+from talas.domains.chat.connection import Close
+from talas.domains.chat.errors import is_away
+from talas.domains.chat.frames import encode_event
+from talas.domains.chat.hub import Member
+from talas.domains.chat.node import Node
+
+USER_NOTIFY = "user.notify"
+"""``{user_id, type, data}``: every socket of the user is shown ``{"type", "data"}``."""
+
+_RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+def watch_events(node: Node, events: EventListener) -> None:
+    """The guard must listen already: what is asked of it here has to be newer than the event."""
+    hub = node.hub
+
+    def session_ended(event: dict[str, Any]) -> None:
+        for member in list(hub.sessions.get(event["session_id"], ())):
+            member.close(Close.TOKEN_ENDED, "session ended")
+
+    def user_changed(event: dict[str, Any]) -> None:
+        user = hub.users.get(event["user_id"])
+        if user is not None and user.sockets:
+            node.spawn(recheck(node, list(user.sockets)))
+
+    def notified(event: dict[str, Any]) -> None:
+        hub.tell_user(event["user_id"], encode_event(event["type"], event["data"]))
+
+    def may_have_missed_some() -> None:
+        if hub.sockets:
+            node.spawn(recheck(node, list(hub.sockets)))
+
+    events.on(SESSION_ENDED, session_ended)
+    events.on(USER_CHANGED, user_changed)
+    events.on(USER_NOTIFY, notified)
+    events.on_gap(may_have_missed_some)
+
+
+async def recheck(node: Node, members: Iterable[Member]) -> None:
+    """Takes over a new name or role, and closes what is no longer signed in."""
+    for member in members:
+        while member.is_open:
+            try:
+                member.actor = await node.guard.actor_of(member.claims)
+            except Unauthenticated as error:
+                if error.code == "account_suspended":
+                    member.close(Close.SUSPENDED, "account suspended")
+                else:
+                    member.close(Close.TOKEN_ENDED, "session ended")
+            except Exception as error:
+                if not is_away(error):
+                    log.exception("chat.recheck_failed")
+                await asyncio.sleep(_RETRY_S)
+                continue
+            break

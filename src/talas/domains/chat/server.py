@@ -1,0 +1,103 @@
+"""The chat process from its first socket to its last."""
+
+import asyncio
+import random
+
+import structlog
+
+from talas.core.database import Database
+from talas.core.events import EventListener
+from talas.core.metrics import sample_process
+from talas.core.sessions import SessionGuard
+from talas.core.settings import Settings
+from talas.core.tokens import TokenSigner
+from talas.domains.chat.connection import Close
+from talas.domains.chat.hub import Member
+from talas.domains.chat.metrics import OPEN_SOCKETS
+from talas.domains.chat.node import Node
+from talas.domains.chat.revocation import watch_events
+from talas.domains.chat.socket import ChatSocket
+
+READ_CONNECTIONS = 4
+BACKLOG = 1024
+SWEEP_S = 10.0
+DRAIN_SPREAD_S = 5.0
+DRAIN_STEP_S = 0.005
+SETTLE_S = 3.0
+LEAVE_S = 2.5
+_AT_ONCE = 10
+_POLL_S = 0.02
+
+log = structlog.get_logger()
+
+
+async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
+    """Serves until ``stop`` is set and all sockets are closed. Raises OSError where it cannot
+    listen."""
+    reading = min(READ_CONNECTIONS, settings.database.max_connections)
+    db = await Database.connect(
+        settings.database, application="talas chat", max_connections=reading
+    )
+    writing_db = await Database.connect(
+        settings.database, application="talas chat writer", max_connections=1
+    )
+    events = EventListener(settings.database.url or "")
+    guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)
+    node = Node(settings, db, writing_db, guard)
+    watch_events(node, events)
+    OPEN_SOCKETS.set_function(lambda: len(node.hub.sockets))
+    background = [
+        asyncio.create_task(work)
+        for work in (
+            node.writer.run(),
+            node.wheel.run(),
+            _sweep(node),
+            sample_process("chat"),
+        )
+    ]
+    try:
+        await events.start()
+        server = await node.loop.create_server(
+            lambda: ChatSocket(node), settings.chat.host, settings.chat.port, backlog=BACKLOG
+        )
+        log.info("chat.listening", host=settings.chat.host, port=settings.chat.port)
+        await stop.wait()
+        node.draining = True
+        server.close()
+        await drain(node)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await events.stop()
+        await asyncio.gather(db.close(), writing_db.close())
+
+
+async def drain(node: Node) -> None:
+    """Every client is told to come back, spread over some seconds so that they do not all come
+    at once; before that it hears what became of its messages."""
+    members = list(node.hub.sockets)
+    random.shuffle(members)
+    log.info("chat.draining", sockets=len(members))
+    pause_s = min(DRAIN_STEP_S, DRAIN_SPREAD_S / max(1, len(members)))
+    for place, member in enumerate(members):
+        member.hold()
+        node.spawn(_close_when_settled(node, member))
+        if place % _AT_ONCE == 0:
+            await asyncio.sleep(pause_s * _AT_ONCE)
+    deadline = node.loop.time() + SETTLE_S + LEAVE_S
+    while (node.hub.sockets or node.leaving) and node.loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
+
+
+async def _close_when_settled(node: Node, member: Member) -> None:
+    deadline = node.loop.time() + SETTLE_S
+    while member.in_flight and node.loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
+    member.close(Close.SHUTTING_DOWN, "shutting down")
+
+
+async def _sweep(node: Node) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        node.hub.forget_absent_users(node.loop.time())

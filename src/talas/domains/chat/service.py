@@ -1,0 +1,124 @@
+"""Rules of rooms and histories; those of sending are in ``posting``."""
+
+import re
+from datetime import UTC, datetime
+
+from talas.core.database import MAX_ID, Connection
+from talas.core.errors import Conflict, FieldError, InvalidData
+from talas.core.http.pagination import Page
+from talas.core.sessions import Actor
+from talas.core.text import FieldChecks, clean_text
+from talas.domains.chat import sql
+from talas.domains.chat.access import access_peer, access_room, name_key
+from talas.domains.chat.schemas import MAX_HISTORY, CreateRoom
+from talas.domains.chat.sql import ListedRoom, Message, RoomRow
+
+MAX_CONTENT = 4000
+MAX_DESCRIPTION = 500
+
+# \w without the underscore is what Unicode calls letters and digits.
+_ROOM_NAME = re.compile(r"[\w .\-]+")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?")
+
+
+async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> ListedRoom:
+    """The creator owns the room and is a member. Raises InvalidData and Conflict."""
+    checks = FieldChecks()
+    name = checks.text("name", body.name, max_length=100, min_length=1)
+    if name and not _ROOM_NAME.fullmatch(name):
+        checks.fail("name", "name may hold only letters, digits, spaces and . _ -")
+    description = checks.text("description", body.description or "", max_length=MAX_DESCRIPTION)
+    checks.finish()
+    room = await sql.insert_room(
+        conn, name, name_key(name), description or None, body.is_private, actor.user_id
+    )
+    if room is None:
+        raise Conflict("A room of this name exists already", code="room_name_taken")
+    await sql.insert_member(conn, room.id, actor.user_id, "owner")
+    return room
+
+
+async def list_rooms(
+    conn: Connection, actor: Actor, page: Page, *, search: str | None
+) -> tuple[list[ListedRoom], int]:
+    """Public rooms and the actor's private ones, oldest first, and how many there are."""
+    search = clean_text(search or "", "search", max_length=100)
+    pattern = f"%{_escape_like(search)}%" if search else None
+    total = await sql.count_rooms(conn, actor.user_id, pattern)
+    rooms: list[ListedRoom] = []
+    if page.offset < total:
+        rooms = await sql.select_rooms(
+            conn, actor.user_id, pattern, limit=page.limit, offset=page.offset
+        )
+    return rooms, total
+
+
+async def join_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
+    """Who joins a public room becomes a member of it. Raises RoomNotFound."""
+    room = await access_room(conn, actor, name)
+    if not room.is_member:
+        await sql.insert_member(conn, room.id, actor.user_id, "member")
+    return room
+
+
+async def read_room_history(
+    conn: Connection, actor: Actor, name: str, *, before: int | datetime | None, limit: int
+) -> tuple[RoomRow, list[Message]]:
+    """The newest that match, oldest first. Raises RoomNotFound."""
+    room = await access_room(conn, actor, name)
+    messages = await sql.select_room_history(conn, room.id, before, limit)
+    return room, _oldest_first(messages)
+
+
+async def read_direct_history(
+    conn: Connection, actor: Actor, user_id: int, *, before: int | datetime | None, limit: int
+) -> list[Message]:
+    """The newest that match, both ways, oldest first. Raises UserNotFound."""
+    peer = await access_peer(conn, actor, user_id)
+    if peer.conversation_id is None:
+        return []
+    messages = await sql.select_conversation_history(conn, peer.conversation_id, before, limit)
+    return _oldest_first(messages)
+
+
+def check_content(content: str) -> str:
+    """Raises InvalidData."""
+    return clean_text(content, "content", max_length=MAX_CONTENT, min_length=1)
+
+
+def check_limit(limit: int) -> int:
+    """Raises InvalidData."""
+    if not 1 <= limit <= MAX_HISTORY:
+        raise InvalidData.of(FieldError("limit", f"limit must be between 1 and {MAX_HISTORY}"))
+    return limit
+
+
+def read_before(before: int | str | None) -> int | datetime | None:
+    """A message id, or an instant (in UTC unless it says otherwise). Raises InvalidData."""
+    if before is None:
+        return None
+    if isinstance(before, int):
+        return max(0, min(before, MAX_ID + 1))
+    text = before.strip()
+    if text.isascii() and text.isdecimal():
+        # A number of any length: int() has a limit of its own.
+        return min(int(text[-19:]) if len(text.lstrip("0")) < 11 else MAX_ID + 1, MAX_ID + 1)
+    if _INSTANT.fullmatch(text):
+        try:
+            instant = datetime.fromisoformat(text.upper())
+            return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise InvalidData.of(
+        FieldError(
+            "before", "before must be the id of a message or an instant like 2024-01-15T10:30:00Z"
+        )
+    )
+
+
+def _oldest_first(messages: list[Message]) -> list[Message]:
+    return sorted(messages, key=lambda message: message.id)
+
+
+def _escape_like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)

@@ -1,0 +1,402 @@
+"""Rooms, conversations and messages as PostgreSQL keeps them."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from talas.core.database import Connection, as_row, as_rows
+
+ANY_ID = 2**31
+"""Above every id: the bound of a history that starts at its newest message."""
+
+
+class RoomRow(msgspec.Struct, frozen=True):
+    """A room as one user sees it; ``seq`` is the number of its newest event."""
+
+    id: int
+    name: str
+    is_private: bool
+    seq: int
+    is_member: bool
+
+
+class ListedRoom(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    description: str | None
+    is_private: bool
+    member_count: int
+    created_by: int | None
+    created_at: datetime
+
+
+class LockedRoom(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    is_private: bool
+    seq: int
+
+
+class LockedConversation(msgspec.Struct, frozen=True):
+    id: int
+    user_low: int
+    user_high: int
+    seq: int
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """The other side of a conversation, which may not exist yet."""
+
+    user_id: int
+    status: str
+    conversation_id: int | None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """In a room (``room_id``, ``room``) or a conversation (``conversation_id``, ``to_user``)."""
+
+    id: int
+    seq: int
+    room_id: int | None
+    conversation_id: int | None
+    room: str | None
+    from_user: int
+    username: str
+    to_user: int | None
+    content: str
+    timestamp: datetime
+    client_id: UUID | None
+    reply_to: int | None
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    from_user: int
+    to_user: int | None
+    room: str | None
+    room_id: int | None
+    conversation_id: int | None
+    content: str
+    seq: int
+    client_id: UUID | None
+    reply_to: int | None
+
+
+class InsertedMessage(msgspec.Struct, frozen=True):
+    id: int
+    room_id: int | None
+    conversation_id: int | None
+    seq: int
+    timestamp: datetime
+
+
+class Replied(msgspec.Struct, frozen=True):
+    id: int
+    room_id: int | None
+    conversation_id: int | None
+
+
+SELECT_ROOM = """
+SELECT r.id, r.name, r.is_private, r.seq, m.user_id IS NOT NULL
+FROM rooms AS r
+LEFT JOIN room_members AS m ON m.room_id = r.id AND m.user_id = $2
+WHERE r.name_key = $1
+"""
+
+SELECT_ROOMS = """
+SELECT r.id, r.name, r.description, r.is_private, c.members, r.created_by, r.created_at
+FROM rooms AS r
+CROSS JOIN LATERAL (
+    SELECT count(*) AS members
+    FROM room_members AS m
+    WHERE m.room_id = r.id
+) AS c
+WHERE (NOT r.is_private OR EXISTS (
+    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
+))
+  AND ($2::text IS NULL OR r.name ILIKE $2 OR r.description ILIKE $2)
+ORDER BY r.id
+LIMIT $3 OFFSET $4
+"""
+
+COUNT_ROOMS = """
+SELECT count(*)
+FROM rooms AS r
+WHERE (NOT r.is_private OR EXISTS (
+    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
+))
+  AND ($2::text IS NULL OR r.name ILIKE $2 OR r.description ILIKE $2)
+"""
+
+INSERT_ROOM = """
+INSERT INTO rooms (name, name_key, description, is_private, created_by)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (name_key) DO NOTHING
+RETURNING id, name, description, is_private, 1, created_by, created_at
+"""
+
+INSERT_MEMBER = """
+INSERT INTO room_members (room_id, user_id, role)
+VALUES ($1, $2, $3)
+ON CONFLICT (room_id, user_id) DO NOTHING
+"""
+
+SELECT_MEMBERSHIPS = """
+SELECT m.room_id, m.user_id
+FROM unnest($1::int[], $2::int[]) AS asked (room_id, user_id)
+JOIN room_members AS m ON m.room_id = asked.room_id AND m.user_id = asked.user_id
+"""
+
+# Rooms before conversations, each by id: whoever locks several does it in this order.
+LOCK_ROOMS = """
+SELECT id, name, is_private, seq
+FROM rooms
+WHERE id = ANY($1::int[])
+ORDER BY id
+FOR NO KEY UPDATE
+"""
+
+INSERT_CONVERSATIONS = """
+INSERT INTO conversations (user_low, user_high)
+SELECT asked.low, asked.high
+FROM unnest($1::int[], $2::int[]) AS asked (low, high)
+JOIN users AS l ON l.id = asked.low
+JOIN users AS h ON h.id = asked.high
+ORDER BY asked.low, asked.high
+ON CONFLICT (user_low, user_high) DO NOTHING
+"""
+
+LOCK_CONVERSATIONS = """
+SELECT c.id, c.user_low, c.user_high, c.seq
+FROM conversations AS c
+JOIN unnest($1::int[], $2::int[]) AS asked (low, high)
+  ON c.user_low = asked.low AND c.user_high = asked.high
+ORDER BY c.id
+FOR NO KEY UPDATE OF c
+"""
+
+SELECT_ACTIVE_NAMES = """
+SELECT id, username
+FROM users
+WHERE id = ANY($1::int[])
+  AND status = 'active'
+"""
+
+SELECT_PEER = """
+SELECT u.id, u.status, c.id
+FROM users AS u
+LEFT JOIN conversations AS c
+  ON c.user_low = least($1::int, $2::int) AND c.user_high = greatest($1::int, $2::int)
+WHERE u.id = $2
+"""
+
+SELECT_REPLIED = """
+SELECT id, room_id, conversation_id
+FROM messages
+WHERE id = ANY($1::int[])
+"""
+
+INSERT_MESSAGES = """
+WITH room_tops AS (
+    UPDATE rooms AS r
+    SET seq = top.seq
+    FROM unnest($1::int[], $2::bigint[]) AS top (id, seq)
+    WHERE r.id = top.id
+), conversation_tops AS (
+    UPDATE conversations AS c
+    SET seq = top.seq
+    FROM unnest($3::int[], $4::bigint[]) AS top (id, seq)
+    WHERE c.id = top.id
+)
+INSERT INTO messages (
+    from_user, to_user, room, room_id, conversation_id, content, seq, client_id, reply_to,
+    "timestamp"
+)
+SELECT
+    new.from_user, new.to_user, new.room, new.room_id, new.conversation_id, new.content,
+    new.seq, new.client_id, new.reply_to, clock_timestamp()
+FROM unnest(
+    $5::int[], $6::int[], $7::text[], $8::int[], $9::int[], $10::text[], $11::bigint[],
+    $12::uuid[], $13::int[]
+) WITH ORDINALITY AS new (
+    from_user, to_user, room, room_id, conversation_id, content, seq, client_id, reply_to, place
+)
+ORDER BY new.place
+RETURNING id, room_id, conversation_id, seq, "timestamp"
+"""
+
+_MESSAGE = """
+SELECT
+    m.id, m.seq, m.room_id, m.conversation_id, coalesce(r.name, m.room), m.from_user,
+    u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to
+FROM messages AS m
+JOIN users AS u ON u.id = m.from_user
+LEFT JOIN rooms AS r ON r.id = m.room_id
+"""
+
+SELECT_ALREADY_SENT = f"""
+{_MESSAGE}
+JOIN unnest($1::int[], $2::uuid[]) AS asked (from_user, client_id)
+  ON m.from_user = asked.from_user AND m.client_id = asked.client_id
+"""
+
+SELECT_ROOM_HISTORY = f"""
+{_MESSAGE}
+WHERE m.room_id = $1
+  AND m.id < $2::bigint
+ORDER BY m.id DESC
+LIMIT $3
+"""
+
+SELECT_ROOM_HISTORY_BEFORE = f"""
+{_MESSAGE}
+WHERE m.room_id = $1
+  AND m."timestamp" < $2
+ORDER BY m."timestamp" DESC, m.id DESC
+LIMIT $3
+"""
+
+SELECT_CONVERSATION_HISTORY = f"""
+{_MESSAGE}
+WHERE m.conversation_id = $1
+  AND m.id < $2::bigint
+ORDER BY m.id DESC
+LIMIT $3
+"""
+
+SELECT_CONVERSATION_HISTORY_BEFORE = f"""
+{_MESSAGE}
+WHERE m.conversation_id = $1
+  AND m."timestamp" < $2
+ORDER BY m."timestamp" DESC, m.id DESC
+LIMIT $3
+"""
+
+SELECT_MESSAGE_EXISTS = """
+SELECT EXISTS (SELECT FROM messages WHERE id = $1)
+"""
+
+
+async def select_room(conn: Connection, name_key: str, user_id: int) -> RoomRow | None:
+    return as_row(RoomRow, await conn.fetchrow(SELECT_ROOM, name_key, user_id))
+
+
+async def select_rooms(
+    conn: Connection, user_id: int, pattern: str | None, *, limit: int, offset: int
+) -> list[ListedRoom]:
+    rows = await conn.fetch(SELECT_ROOMS, user_id, pattern, limit, offset)
+    return as_rows(ListedRoom, rows)
+
+
+async def count_rooms(conn: Connection, user_id: int, pattern: str | None) -> int:
+    return int(await conn.fetchval(COUNT_ROOMS, user_id, pattern))
+
+
+async def insert_room(
+    conn: Connection,
+    name: str,
+    name_key: str,
+    description: str | None,
+    is_private: bool,
+    created_by: int,
+) -> ListedRoom | None:
+    """None where the name is taken."""
+    row = await conn.fetchrow(INSERT_ROOM, name, name_key, description, is_private, created_by)
+    return as_row(ListedRoom, row)
+
+
+async def insert_member(conn: Connection, room_id: int, user_id: int, role: str) -> None:
+    await conn.execute(INSERT_MEMBER, room_id, user_id, role)
+
+
+async def select_memberships(
+    conn: Connection, room_ids: list[int], user_ids: list[int]
+) -> set[tuple[int, int]]:
+    """Which of the pairs (room, user) are memberships."""
+    rows = await conn.fetch(SELECT_MEMBERSHIPS, room_ids, user_ids)
+    return {(row[0], row[1]) for row in rows}
+
+
+async def lock_rooms(conn: Connection, room_ids: list[int]) -> list[LockedRoom]:
+    return as_rows(LockedRoom, await conn.fetch(LOCK_ROOMS, room_ids))
+
+
+async def insert_conversations(conn: Connection, lows: list[int], highs: list[int]) -> None:
+    """Those that exist stay as they are; those with a user who does not are left out."""
+    await conn.execute(INSERT_CONVERSATIONS, lows, highs)
+
+
+async def lock_conversations(
+    conn: Connection, lows: list[int], highs: list[int]
+) -> list[LockedConversation]:
+    return as_rows(LockedConversation, await conn.fetch(LOCK_CONVERSATIONS, lows, highs))
+
+
+async def select_active_names(conn: Connection, user_ids: list[int]) -> dict[int, str]:
+    """The usernames of those accounts that are active."""
+    return {row[0]: row[1] for row in await conn.fetch(SELECT_ACTIVE_NAMES, user_ids)}
+
+
+async def select_peer(conn: Connection, user_id: int, peer_id: int) -> Peer | None:
+    return as_row(Peer, await conn.fetchrow(SELECT_PEER, user_id, peer_id))
+
+
+async def select_replied(conn: Connection, message_ids: list[int]) -> list[Replied]:
+    return as_rows(Replied, await conn.fetch(SELECT_REPLIED, message_ids))
+
+
+async def select_already_sent(
+    conn: Connection, user_ids: list[int], client_ids: list[UUID]
+) -> list[Message]:
+    return as_rows(Message, await conn.fetch(SELECT_ALREADY_SENT, user_ids, client_ids))
+
+
+async def insert_messages(
+    conn: Connection,
+    new: list[NewMessage],
+    *,
+    room_tops: dict[int, int],
+    conversation_tops: dict[int, int],
+) -> list[InsertedMessage]:
+    """Ids rise in the order of ``new``; the tops are the highest ``seq`` of each place."""
+    columns = [list(column) for column in zip(*map(msgspec.structs.astuple, new), strict=True)]
+    rows = await conn.fetch(
+        INSERT_MESSAGES,
+        list(room_tops),
+        list(room_tops.values()),
+        list(conversation_tops),
+        list(conversation_tops.values()),
+        *columns,
+    )
+    return as_rows(InsertedMessage, rows)
+
+
+async def select_room_history(
+    conn: Connection, room_id: int, before: int | datetime | None, limit: int
+) -> list[Message]:
+    """Newest first."""
+    if isinstance(before, datetime):
+        rows = await conn.fetch(SELECT_ROOM_HISTORY_BEFORE, room_id, before, limit)
+    else:
+        rows = await conn.fetch(SELECT_ROOM_HISTORY, room_id, _id_bound(before), limit)
+    return as_rows(Message, rows)
+
+
+async def select_conversation_history(
+    conn: Connection, conversation_id: int, before: int | datetime | None, limit: int
+) -> list[Message]:
+    """Newest first."""
+    if isinstance(before, datetime):
+        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY_BEFORE, conversation_id, before, limit)
+    else:
+        bound = _id_bound(before)
+        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY, conversation_id, bound, limit)
+    return as_rows(Message, rows)
+
+
+async def select_message_exists(conn: Connection, message_id: int) -> bool:
+    return bool(await conn.fetchval(SELECT_MESSAGE_EXISTS, message_id))
+
+
+def _id_bound(before: int | None) -> int:
+    return ANY_ID if before is None else max(0, min(before, ANY_ID))

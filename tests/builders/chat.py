@@ -1,0 +1,217 @@
+"""People with tokens, a chat process, and clients that talk to it through real sockets."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+
+from talas.core.settings import Settings
+from talas.core.tokens import Claims, TokenSigner, TokenType
+
+_numbers = itertools.count(1)
+
+
+class Person(msgspec.Struct):
+    """An account with one session."""
+
+    id: int
+    username: str
+    session_id: int
+    token: str
+
+
+async def create_person(
+    conn: asyncpg.Connection,
+    settings: Settings,
+    *,
+    username: str | None = None,
+    status: str = "active",
+    role: str = "user",
+    lifetime_s: int = 3600,
+) -> Person:
+    username = username or f"person{next(_numbers)}"
+    user_id = await conn.fetchval(
+        "INSERT INTO users (username, email, password_hash, role, status) "
+        "VALUES ($1, $2, 'x', $3, $4) RETURNING id",
+        username,
+        f"{username}@example.com",
+        role,
+        status,
+    )
+    session_id = await conn.fetchval(
+        "INSERT INTO sessions (user_id, expires_at) VALUES ($1, $2) RETURNING id",
+        user_id,
+        datetime.now(UTC) + timedelta(days=30),
+    )
+    person = Person(user_id, username, session_id, "")
+    person.token = create_token(settings, person, lifetime_s=lifetime_s, role=role)
+    return person
+
+
+def create_token(
+    settings: Settings,
+    person: Person,
+    *,
+    lifetime_s: int = 3600,
+    role: str = "user",
+    typ: TokenType = TokenType.ACCESS,
+    session_id: int | None = None,
+) -> str:
+    now = int(time.time())
+    claims = Claims(
+        user_id=person.id,
+        username=person.username,
+        role=role,
+        sid=session_id or person.session_id,
+        typ=typ,
+        iat=now,
+        exp=now + lifetime_s,
+    )
+    return TokenSigner(settings.auth.jwt_secret).sign(claims)
+
+
+async def create_room(
+    conn: asyncpg.Connection, name: str, *, private: bool = False, members: tuple[int, ...] = ()
+) -> int:
+    room_id = await conn.fetchval(
+        "INSERT INTO rooms (name, name_key, is_private) VALUES ($1, $2, $3) RETURNING id",
+        name,
+        name.casefold(),
+        private,
+    )
+    for user_id in members:
+        await conn.execute(
+            "INSERT INTO room_members (room_id, user_id) VALUES ($1, $2)", room_id, user_id
+        )
+    return int(room_id)
+
+
+class ChatProcess:
+    """``talas chat`` in a process of its own."""
+
+    def __init__(self, settings: Settings, **variables: str) -> None:
+        self.settings = settings
+        self.url = f"ws://{settings.chat.host}:{settings.chat.port}/"
+        self.http = f"http://{settings.chat.host}:{settings.chat.port}"
+        self._variables = variables
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        settings = self.settings
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "talas", "chat"],
+            env={
+                **os.environ,
+                "DATABASE_URL": settings.database.url or "",
+                "DATA_DIR": str(settings.data_dir),
+                "JWT_SECRET": settings.auth.jwt_secret,
+                "WS_BIND_ADDR": f"{settings.chat.host}:{settings.chat.port}",
+                "RATE_LIMITS": "on" if settings.rate_limits else "off",
+                "CORS_ALLOWED_ORIGINS": ",".join(settings.http.cors_origins),
+                **self._variables,
+            },
+        )
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                _, writer = await asyncio.open_connection(settings.chat.host, settings.chat.port)
+            except OSError:
+                if self.process.poll() is not None:
+                    raise AssertionError(f"chat ended with {self.process.returncode}") from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+        raise AssertionError("chat does not listen")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    async def wait(self, timeout: float = 20) -> int:
+        assert self.process is not None
+        return await asyncio.to_thread(self.process.wait, timeout)
+
+    async def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await self.wait(18)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                await self.wait()
+                raise AssertionError("chat did not end after SIGTERM") from None
+
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        await self.wait()
+
+
+class Client:
+    """A client of the ``websockets`` library that speaks JSON."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def send(self, **frame: Any) -> None:
+        await self.socket.send(json.dumps(frame))
+
+    async def receive(self, timeout: float = 5) -> dict[str, Any]:
+        async with asyncio.timeout(timeout):
+            frame: dict[str, Any] = json.loads(await self.socket.recv())
+        return frame
+
+    async def ask(self, **frame: Any) -> dict[str, Any]:
+        await self.send(**frame)
+        return await self.receive()
+
+    async def join(self, room: str = "general") -> None:
+        answer = await self.ask(type="join", room=room)
+        assert answer["type"] == "joined", answer
+
+    async def receive_kind(self, kind: str, timeout: float = 5) -> dict[str, Any]:
+        """The data of the next frame of this kind; others are skipped."""
+        async with asyncio.timeout(timeout):
+            while True:
+                frame = json.loads(await self.socket.recv())
+                if frame["type"] == kind:
+                    data: dict[str, Any] = frame["data"]
+                    return data
+
+    async def is_silent(self, seconds: float = 0.2) -> bool:
+        """Nothing is on its way: a pong comes back alone."""
+        await asyncio.sleep(seconds)
+        await self.send(type="ping")
+        return (await self.receive())["type"] == "pong"
+
+    async def close_code(self, timeout: float = 5) -> int | None:
+        async with asyncio.timeout(timeout):
+            await self.socket.wait_closed()
+        return self.socket.close_code
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    chat: ChatProcess, person: Person, *, version: int | None = None, **options: Any
+) -> AsyncIterator[Client]:
+    query = f"?token={person.token}" + (f"&v={version}" if version else "")
+    async with connect(
+        chat.url + query, compression=None, proxy=None, ping_interval=None, **options
+    ) as socket:
+        yield Client(socket)
