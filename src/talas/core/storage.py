@@ -1,11 +1,23 @@
-"""Objects under server-made keys: on the local disk, or in S3, GCS or Azure, through obstore."""
+"""Objects under server-made keys: on the local disk, or in S3, GCS or Azure, through obstore.
+
+On the disk an object is written under ``.incoming``, made durable, and only then renamed to its
+key: a reader finds it whole or not at all, and what a crash leaves has a place of its own.
+"""
 
 import asyncio
+import contextlib
+import datetime as dt
 import errno
 import os
-from collections.abc import AsyncIterable, AsyncIterator
+import secrets
+import shutil
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
+import msgspec
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -13,10 +25,24 @@ from talas.core.errors import StorageFull
 from talas.core.settings import FileSettings
 
 CHUNK = 1024 * 1024
+READ_CHUNK = 256 * 1024
+PART = 5 * 1024 * 1024
+INCOMING = ".incoming"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+AnswerT = TypeVar("AnswerT")
 
 
 class ObjectMissing(Exception):
     """No object has this key."""
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """``size`` in bytes, ``changed_at`` in seconds since 1970."""
+
+    key: str
+    size: int
+    changed_at: float
 
 
 class Storage:
@@ -28,10 +54,17 @@ class Storage:
 
     @classmethod
     def open(cls, settings: FileSettings) -> "Storage":
-        if settings.storage_url:
-            return cls(from_url(settings.storage_url), None)
-        settings.upload_path.mkdir(parents=True, exist_ok=True)
-        return cls(LocalStore(settings.upload_path), settings.upload_path)
+        """``STORAGE_URL`` where it is set (``s3://bucket/prefix``, ``gs://``, ``az://``,
+        ``file:///folder``), else the folder ``UPLOAD_PATH``."""
+        url = settings.storage_url
+        if url and not url.startswith("file:"):
+            return cls(from_url(url), None)
+        return cls.in_folder(Path(unquote(urlsplit(url).path)) if url else settings.upload_path)
+
+    @classmethod
+    def in_folder(cls, root: Path) -> "Storage":
+        root.mkdir(parents=True, exist_ok=True)
+        return cls(LocalStore(root), root)
 
     def local_path(self, key: str) -> Path | None:
         return self._root / key if self._root else None
@@ -40,17 +73,24 @@ class Storage:
         await self.put_stream(key, _once(data))
 
     async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
-        """The object exists whole and durable when this returns, and not at all if it raises."""
+        """The object exists whole and durable when this returns, and not at all if it raises.
+
+        Raises StorageFull, and whatever ``chunks`` raises.
+        """
         try:
-            await obstore.put_async(self._store, key, chunks, chunk_size=5 * CHUNK)
             if self._root:
-                await asyncio.to_thread(_make_durable, self._root, key)
+                await _put_local(self._root, key, chunks)
+            else:
+                await obstore.put_async(
+                    self._store, key, chunks, use_multipart=True, chunk_size=PART, max_concurrency=2
+                )
         except Exception as error:
             if _is_full(error):
                 raise StorageFull("There is no room left for this file") from error
             raise
 
     async def size(self, key: str) -> int:
+        """Raises ObjectMissing."""
         try:
             meta = await obstore.head_async(self._store, key)
         except FileNotFoundError as error:
@@ -58,18 +98,30 @@ class Storage:
         return int(meta["size"])
 
     async def read(self, key: str) -> bytes:
+        """The whole of a small object. Raises ObjectMissing."""
         try:
             answer = await obstore.get_async(self._store, key)
             return bytes(await answer.bytes_async())
         except FileNotFoundError as error:
             raise ObjectMissing(key) from error
 
-    async def read_range(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes ``start`` up to but not including ``end``, in chunks; never held whole."""
-        for position in range(start, end, CHUNK):
-            until = min(end, position + CHUNK)
-            part = await obstore.get_range_async(self._store, key, start=position, end=until)
-            yield bytes(part)
+    async def read_range(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Bytes ``start`` up to but not including ``end``, in chunks; never held whole.
+
+        Raises ObjectMissing before the first chunk, EOFError where the object is shorter.
+        """
+        path = self.local_path(key)
+        chunks = _read_local(path, start, end) if path else self._read_remote(key, start, end)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def download(self, key: str, target: Path) -> None:
+        """A copy of the object as a local file. Raises ObjectMissing."""
+        size = await self.size(key)
+        with target.open("wb") as file:
+            async for chunk in self.read_range(key, 0, size):
+                await asyncio.to_thread(file.write, chunk)
 
     async def delete(self, key: str) -> None:
         """Deleting what is not there is no error."""
@@ -78,17 +130,25 @@ class Storage:
         except FileNotFoundError:
             return
 
-    async def delete_under(self, prefix: str) -> None:
-        async for batch in obstore.list(self._store, prefix=prefix):
-            await obstore.delete_async(self._store, [item["path"] for item in batch])
+    async def delete_under(self, folder: str) -> None:
+        """Every object whose key begins with ``folder/``, and the folder."""
         if self._root:
-            await asyncio.to_thread(_remove_empty_folder, self._root / prefix)
+            await asyncio.to_thread(_remove_folder, self._root / folder)
+            return
+        async for batch in obstore.list(self._store, prefix=folder):
+            await obstore.delete_async(self._store, [item["path"] for item in batch])
 
-    async def list_under(self, prefix: str) -> AsyncIterator[tuple[str, float]]:
-        """Keys, and when each was last changed in seconds since 1970."""
-        async for batch in obstore.list(self._store, prefix=prefix):
+    async def list_under(self, folder: str) -> AsyncIterator[ObjectInfo]:
+        async for batch in obstore.list(self._store, prefix=folder):
             for item in batch:
-                yield item["path"], item["last_modified"].timestamp()
+                yield ObjectInfo(item["path"], item["size"], item["last_modified"].timestamp())
+
+    async def clean_incoming(self, older_than: dt.timedelta) -> int:
+        """Removes what crashes left half-written; how many files that were. An upload under way
+        changes its file all the time, so its age tells it apart."""
+        if self._root is None:
+            return 0
+        return await asyncio.to_thread(_clean_folder, self._root / INCOMING, older_than)
 
     async def ping(self) -> None:
         """Raises when objects cannot be written or read."""
@@ -98,27 +158,120 @@ class Storage:
             async for _ in obstore.list(self._store, prefix="ping", chunk_size=1):
                 break
 
+    async def _read_remote(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        if start >= end:
+            return
+        try:
+            answer = await obstore.get_async(self._store, key, options={"range": (start, end)})
+        except FileNotFoundError as error:
+            raise ObjectMissing(key) from error
+        missing = end - start
+        async for chunk in answer.stream(min_chunk_size=READ_CHUNK):
+            data = bytes(chunk)
+            missing -= len(data)
+            yield data
+        if missing:
+            raise EOFError(f"{key} is {missing} bytes shorter than expected")
+
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def _make_durable(root: Path, key: str) -> None:
-    """fsync of the object and of the folders that name it, up to the root."""
+async def _in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT:
+    """As asyncio.to_thread, but a cancellation waits: nobody may close a descriptor, whose number
+    another file could get, while a thread still uses it."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
+
+
+async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None:
+    draft = root / INCOMING / secrets.token_hex(12)
+    descriptor = await _in_thread(_create, draft)
+    try:
+        try:
+            async for block in _blocks(chunks):
+                await _in_thread(_write_all, descriptor, block)
+            await _in_thread(os.fsync, descriptor)
+        finally:
+            os.close(descriptor)
+        await _in_thread(_publish, draft, root, key)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of about a mebibyte, so that a thread is worth its trip."""
+    waiting: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        waiting.append(chunk)
+        size += len(chunk)
+        if size >= CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+async def _read_local(path: Path, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ObjectMissing(path.name) from error
+    try:
+        while start < end:
+            chunk = await _in_thread(os.pread, descriptor, min(READ_CHUNK, end - start), start)
+            if not chunk:
+                raise EOFError(f"{path.name} ends at byte {start}, not at {end}")
+            start += len(chunk)
+            yield chunk
+    finally:
+        os.close(descriptor)
+
+
+def _create(draft: Path) -> int:
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _publish(draft: Path, root: Path, key: str) -> None:
+    """Renames, and makes durable the folders that name the object, up to the root."""
     path = root / key
-    for entry in (path, *path.parents):
-        descriptor = os.open(entry, os.O_RDONLY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft.replace(path)
+    for folder in path.parents:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if entry == root:
+        if folder == root:
             return
 
 
-def _remove_empty_folder(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+def _remove_folder(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def _clean_folder(folder: Path, older_than: dt.timedelta) -> int:
+    floor = time.time() - older_than.total_seconds()
+    old = [path for path in folder.glob("*") if path.stat().st_mtime < floor]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
 
 
 def _check_folder(root: Path) -> None:
@@ -127,5 +280,7 @@ def _check_folder(root: Path) -> None:
 
 
 def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
     text = str(error)
     return "No space left" in text or "StorageFull" in text or "QuotaExceeded" in text

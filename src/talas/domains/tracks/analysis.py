@@ -1,0 +1,80 @@
+"""What becomes of a track once its file has been measured."""
+
+from talas.audio.containers import CONTAINERS
+from talas.audio.measurements import AnalysisResult
+from talas.core.database import Connection
+from talas.core.events import publish
+from talas.core.storage import Storage
+from talas.domains.tracks import sql
+from talas.domains.tracks.queue import AnalyseTrack
+
+MAX_TEXT = 200
+USER_NOTIFY = "user.notify"
+WAVEFORM_DAT = "waveform.dat"
+WAVEFORM_PNG = "waveform.png"
+COVER = "cover.jpg"
+
+__all__ = ["AnalysisResult", "folder_of", "set_failed", "set_ready", "sibling", "store_pictures"]
+
+
+def folder_of(storage_key: str) -> str:
+    """Where all objects of a track lie."""
+    return storage_key.rpartition("/")[0]
+
+
+def sibling(storage_key: str, name: str) -> str:
+    return f"{folder_of(storage_key)}/{name}"
+
+
+async def store_pictures(storage: Storage, storage_key: str, result: AnalysisResult) -> None:
+    """The waveform and the cover, under names that a second run overwrites."""
+    await storage.put(sibling(storage_key, WAVEFORM_DAT), result.waveform_dat)
+    await storage.put(sibling(storage_key, WAVEFORM_PNG), result.waveform_png)
+    if result.cover_jpeg is not None:
+        await storage.put(sibling(storage_key, COVER), result.cover_jpeg)
+
+
+async def set_ready(
+    conn: Connection, track: sql.UnanalysedRow, job: AnalyseTrack, result: AnalysisResult
+) -> bool:
+    """False when the track is not waiting any more. Its uploader hears of it."""
+    facts, tags = result.measurements, result.measurements.tags
+    title = await sql.update_track_ready(
+        conn,
+        track.id,
+        container=facts.format,
+        media_type=CONTAINERS[facts.format].media_type,
+        codec=facts.codec,
+        duration_ms=facts.duration_ms,
+        sample_rate=facts.sample_rate,
+        channels=facts.channels,
+        bitrate=facts.bitrate,
+        loudness_lufs=facts.loudness_lufs,
+        peak_dbtp=facts.peak_dbtp,
+        silence_lead_ms=facts.leading_silence_ms,
+        silence_tail_ms=facts.trailing_silence_ms,
+        has_cover=result.cover_jpeg is not None,
+        album=tags.album,
+        genre=tags.genre,
+        recorded_on=tags.date,
+        track_number=tags.track_number,
+        placeholder_title=job.placeholder_title,
+        title=tags.title and tags.title[:MAX_TEXT],
+        placeholder_artist=job.placeholder_artist,
+        artist=tags.artist and tags.artist[:MAX_TEXT],
+    )
+    if title is None:
+        return False
+    data = {"id": track.id, "status": "ready", "title": title}
+    await publish(conn, USER_NOTIFY, user_id=track.user_id, type="track", data=data)
+    return True
+
+
+async def set_failed(conn: Connection, track_id: int, reason: str) -> None:
+    """Nothing happens to a track that is gone or has failed already. Its uploader hears of it."""
+    failed = await sql.update_track_failed(conn, track_id, error=reason)
+    if failed is None:
+        return
+    user_id, title = failed
+    data = {"id": track_id, "status": "failed", "title": title, "error": reason}
+    await publish(conn, USER_NOTIFY, user_id=user_id, type="track", data=data)

@@ -1,0 +1,104 @@
+"""What the worker does for tracks."""
+
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from talas.audio.containers import CONTAINERS
+from talas.audio.errors import AudioError
+from talas.audio.process import analyse_file
+from talas.core.database import Database
+from talas.core.jobs import JobRunner
+from talas.core.storage import ObjectMissing, Storage
+from talas.domains.tracks import analysis, cleaning, sql
+from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
+
+WALL_LIMIT_S = 900.0
+CPU_LIMIT_S = 600.0
+MEMORY_LIMIT_BYTES = 768 * 1024 * 1024
+BROKE_DOWN = "The file could not be analysed. Please upload it again."
+FILE_MISSING = "The file is missing from storage. Please upload it again."
+
+log = structlog.get_logger()
+
+
+class TrackJobs:
+    """Handlers, with what they work on."""
+
+    def __init__(self, db: Database, storage: Storage) -> None:
+        self._db = db
+        self._storage = storage
+
+    def register(self, runner: JobRunner) -> None:
+        runner.register(ANALYSE, AnalyseTrack, self.analyse, on_give_up=self.give_up)
+        runner.register(DELETE_OBJECTS, DeleteObjects, self.delete_objects, max_attempts=20)
+        runner.every("tracks.clean", "17 * * * *", self.clean)
+        runner.every("tracks.check_objects", "43 4 * * *", self.check_objects)
+
+    async def analyse(self, job: AnalyseTrack) -> None:
+        """Ends with the track ready or failed, or with nothing left of one deleted meanwhile."""
+        async with self._db.connection() as conn:
+            track = await sql.select_unanalysed(conn, job.track_id)
+            exists = track is not None or await sql.select_track_exists(conn, job.track_id)
+        if not exists:
+            await self._storage.delete_under(analysis.folder_of(job.storage_key))
+        if track is None:
+            return
+        try:
+            result = await self._measured(track)
+        except AudioError as error:
+            log.info("track.failed", track_id=track.id, reason=error.reason, detail=error.detail)
+            await self._fail(job, error.reason)
+        except ObjectMissing:
+            await self._fail(job, FILE_MISSING)
+        else:
+            await analysis.store_pictures(self._storage, job.storage_key, result)
+            async with self._db.transaction() as conn:
+                alive = await analysis.set_ready(conn, track, job, result)
+            if not alive:
+                await self._clean_up_after_deletion(job)
+
+    async def give_up(self, job: AnalyseTrack) -> None:
+        await self._fail(job, BROKE_DOWN)
+
+    async def delete_objects(self, job: DeleteObjects) -> None:
+        await self._storage.delete_under(analysis.folder_of(job.storage_key))
+
+    async def clean(self) -> None:
+        await cleaning.delete_orphans(self._db, self._storage)
+        await cleaning.requeue_stalled(self._db)
+
+    async def check_objects(self) -> None:
+        await cleaning.fail_tracks_without_file(self._db, self._storage)
+
+    async def _measured(self, track: sql.UnanalysedRow) -> analysis.AnalysisResult:
+        local = self._storage.local_path(track.storage_key)
+        if local is not None:
+            return await self._analysed(local, track)
+        with tempfile.TemporaryDirectory(prefix="talas-") as folder:
+            copy = Path(folder) / "original"
+            await self._storage.download(track.storage_key, copy)
+            return await self._analysed(copy, track)
+
+    async def _analysed(self, path: Path, track: sql.UnanalysedRow) -> analysis.AnalysisResult:
+        try:
+            return await analyse_file(
+                path,
+                CONTAINERS[track.container],
+                wall_limit_s=WALL_LIMIT_S,
+                cpu_limit_s=CPU_LIMIT_S,
+                memory_limit_bytes=MEMORY_LIMIT_BYTES,
+            )
+        except FileNotFoundError as error:
+            raise ObjectMissing(track.storage_key) from error
+
+    async def _fail(self, job: AnalyseTrack, reason: str) -> None:
+        async with self._db.transaction() as conn:
+            await analysis.set_failed(conn, job.track_id, reason)
+
+    async def _clean_up_after_deletion(self, job: AnalyseTrack) -> None:
+        async with self._db.connection() as conn:
+            if await sql.select_track_exists(conn, job.track_id):
+                return
+        await self._storage.delete_under(analysis.folder_of(job.storage_key))

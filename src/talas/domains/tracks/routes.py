@@ -1,0 +1,145 @@
+"""``/tracks``: music comes in, is listed, changed and taken away."""
+
+from litestar import delete, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+
+from talas.core.database import MAX_ID
+from talas.core.errors import FieldError, InvalidData
+from talas.core.http.describe import (
+    PAGE_QUERY,
+    choice_query,
+    describe,
+    int_query,
+    text_query,
+)
+from talas.core.http.envelope import Acknowledged, Envelope, Failure, Paged, ok
+from talas.core.http.multipart import FormReader, read_form_head
+from talas.core.http.pagination import paged, parse_int
+from talas.core.http.request import Request
+from talas.core.text import clean_text
+from talas.domains.tracks import access, media, service, sql, uploads
+from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
+from talas.domains.tracks.service import as_track
+
+MAX_QUERY = 200
+_TEXT = Schema(type=OpenAPIType.STRING)
+_FORM = {
+    "file": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
+    "title": Schema(type=OpenAPIType.STRING, max_length=service.MAX_TITLE),
+    "artist": Schema(type=OpenAPIType.STRING, max_length=service.MAX_TITLE),
+    "description": Schema(type=OpenAPIType.STRING, max_length=service.MAX_DESCRIPTION),
+    "tags": Schema(type=OpenAPIType.STRING, description="Separated by commas"),
+    "visibility": Schema(type=OpenAPIType.STRING, enum=list(service.VISIBILITIES)),
+    "license": Schema(type=OpenAPIType.STRING, description="An SPDX id, or all-rights-reserved"),
+}
+_TOO_SLOW = ResponseSpec(Failure, description="The body came too slowly", generate_examples=False)
+
+
+@post(
+    "/tracks",
+    **describe(
+        "Upload a track",
+        tag="tracks",
+        form=_FORM,
+        errors=(400, 409, 413, 415, 507),
+        responses={408: _TOO_SLOW},
+    ),
+)
+async def upload_track(request: Request) -> Envelope[Track]:
+    actor = await request.actor()
+    headers, max_size = request.headers, request.settings.files.max_track_size
+    idempotency_key = service.check_idempotency_key(headers.get("idempotency-key"))
+    head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
+    reader = FormReader(request.receive, head, max_body=max_size)
+    async with uploads.received(reader, request.storage, max_size=max_size) as form:
+        new = service.read_form(form.fields)
+        async with request.db.transaction() as conn:
+            track = await service.create_track(
+                conn,
+                form.upload,
+                new,
+                user_id=actor.user_id,
+                username=actor.username,
+                idempotency_key=idempotency_key,
+            )
+    return ok(as_track(track), "Track uploaded; it is being processed")
+
+
+@get(
+    "/tracks",
+    **describe(
+        "Tracks that everybody may hear, and one's own",
+        tag="tracks",
+        query=(
+            *PAGE_QUERY,
+            text_query("tag", "Only tracks with this tag"),
+            int_query("user_id", "Only this user's tracks", default=0, least=1, most=MAX_ID),
+            text_query("q", "Only tracks whose title or artist contains this"),
+            choice_query("sort", "What comes first", sql.SORTS),
+        ),
+    ),
+)
+async def list_tracks(request: Request) -> Paged[Track]:
+    actor = await request.actor()
+    page, wanted = request.read_page(), _read_filter(request)
+    async with request.db.connection() as conn:
+        rows, total = await service.list_tracks(conn, actor, wanted, page)
+    return paged([as_track(row) for row in rows], page, total)
+
+
+@get("/tracks/{track_id:int}", **describe("One track", tag="tracks", errors=(404,)))
+async def get_track(request: Request, track_id: int) -> Envelope[Track]:
+    actor = await request.actor()
+    async with request.db.connection() as conn:
+        track = await access.visible_track(conn, actor.user_id, track_id)
+    return ok(as_track(track))
+
+
+@put(
+    "/tracks/{track_id:int}",
+    **describe("Change one's own track", tag="tracks", body=UpdateTrackRequest, errors=(403, 404)),
+)
+async def update_track(request: Request, track_id: int) -> Envelope[Track]:
+    actor = await request.actor()
+    change = await request.body_as(UpdateTrackRequest)
+    async with request.db.transaction() as conn:
+        track = await service.update_track(conn, actor, track_id, change)
+    return ok(as_track(track), "Track updated")
+
+
+@delete(
+    "/tracks/{track_id:int}",
+    status_code=200,
+    **describe("Delete one's own track and its files", tag="tracks", errors=(403, 404)),
+)
+async def delete_track(request: Request, track_id: int) -> Acknowledged:
+    actor = await request.actor()
+    async with request.db.transaction() as conn:
+        await service.delete_track(conn, actor, track_id)
+    return Acknowledged(message="Track deleted")
+
+
+def _read_filter(request: Request) -> TrackFilter:
+    query = request.query_params
+    user_id = parse_int("user_id", query.get("user_id"), default=0, least=1, most=MAX_ID)
+    sort = query.get("sort") or sql.SORTS[0]
+    if sort not in sql.SORTS:
+        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(sql.SORTS)}"))
+    tag = clean_text(query.get("tag") or "", "tag", max_length=MAX_QUERY)
+    text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
+    return TrackFilter(
+        tag=tag.lower() or None, user_id=user_id or None, text=text or None, sort=sort
+    )
+
+
+api_routes = [
+    upload_track,
+    list_tracks,
+    get_track,
+    update_track,
+    delete_track,
+    *media.api_routes,
+]
+media_routes = media.media_routes

@@ -1,0 +1,254 @@
+"""What a track may be called, who may change it, and what follows from a change."""
+
+import re
+
+from msgspec import UNSET
+
+from talas.core import jobs
+from talas.core.database import Connection
+from talas.core.errors import Conflict, FieldError, InvalidData
+from talas.core.http.pagination import Page
+from talas.core.sessions import Actor
+from talas.core.text import FieldChecks
+from talas.domains.tracks import access, sql
+from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
+from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
+from talas.domains.tracks.schemas import NewTrack, Track, TrackFilter, UpdateTrackRequest
+from talas.domains.tracks.sql import TrackRow
+from talas.domains.tracks.uploads import Upload
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 5000
+MAX_TAGS = 20
+MAX_TAG = 50
+VISIBILITIES = ("public", "unlisted", "private")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+def read_form(fields: dict[str, list[str]]) -> NewTrack:
+    """Raises InvalidData with all that does not fit. Of a field sent twice the last counts, but
+    tags add up; empty means left out."""
+    checks = FieldChecks()
+    last = {name: values[-1] for name, values in fields.items()}
+    tags = [tag for value in fields.get("tags", ()) for tag in value.split(",")]
+    track = NewTrack(
+        title=checks.text("title", last.get("title", ""), max_length=MAX_TITLE) or None,
+        artist=checks.text("artist", last.get("artist", ""), max_length=MAX_TITLE) or None,
+        description=checks.text(
+            "description", last.get("description", ""), max_length=MAX_DESCRIPTION
+        ),
+        tags=check_tags(checks, tags),
+        visibility=checks.one_of(
+            "visibility", last.get("visibility", "").strip() or "public", VISIBILITIES
+        ),
+        license=check_license(checks, last.get("license", "") or ALL_RIGHTS_RESERVED),
+    )
+    checks.finish()
+    return track
+
+
+def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
+    """Lower-cased, trimmed, each once, in the order given; empty ones fall away."""
+    names: list[str] = []
+    for tag in tags:
+        name = checks.text("tags", tag.lower(), max_length=MAX_TAG)
+        if name and name not in names:
+            names.append(name)
+    if len(names) > MAX_TAGS:
+        checks.fail("tags", f"tags must be at most {MAX_TAGS}")
+    return names
+
+
+def check_license(checks: FieldChecks, text: str) -> str:
+    known = canonical_license(text) if len(text) <= MAX_LENGTH else None
+    if known is None:
+        checks.fail("license", "license must be an SPDX id like CC-BY-4.0, or all-rights-reserved")
+    return known or ALL_RIGHTS_RESERVED
+
+
+def check_idempotency_key(header: str | None) -> str | None:
+    if header is not None and not _IDEMPOTENCY_KEY.fullmatch(header):
+        raise InvalidData.of(
+            FieldError("Idempotency-Key", "Idempotency-Key must be 1 to 255 printable characters")
+        )
+    return header
+
+
+async def create_track(
+    conn: Connection,
+    upload: Upload,
+    new: NewTrack,
+    *,
+    user_id: int,
+    username: str,
+    idempotency_key: str | None = None,
+    artist_from_file: bool = False,
+) -> TrackRow:
+    """Makes the row and its job, and keeps the upload. Where the idempotency key was used for the
+    same content before, the track of then; for other content, Conflict.
+
+    ``artist_from_file`` lets the file's own tag name the artist, where the uploader did not.
+    """
+    title, artist = new.title or title_of(upload.filename), new.artist or username
+    track_id = await sql.insert_track(
+        conn,
+        user_id=user_id,
+        title=title,
+        artist=artist,
+        description=new.description,
+        visibility=new.visibility,
+        license_id=new.license,
+        container=upload.container.name,
+        media_type=upload.container.media_type,
+        filename=upload.filename,
+        content_hash=upload.content_hash,
+        size=upload.size,
+        storage_key=upload.storage_key,
+        idempotency_key=idempotency_key,
+    )
+    if track_id is None:
+        assert idempotency_key is not None
+        return await _track_of_key(conn, upload, user_id, idempotency_key)
+    await sql.replace_tags(conn, track_id, new.tags)
+    job = AnalyseTrack(
+        track_id=track_id,
+        storage_key=upload.storage_key,
+        placeholder_title=None if new.title else title,
+        placeholder_artist=artist if artist_from_file and not new.artist else None,
+    )
+    await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track_id}")
+    upload.keep()
+    return await access.visible_track(conn, user_id, track_id)
+
+
+async def _track_of_key(
+    conn: Connection, upload: Upload, user_id: int, idempotency_key: str
+) -> TrackRow:
+    track = await sql.select_track_by_idempotency_key(
+        conn, user_id=user_id, idempotency_key=idempotency_key
+    )
+    if track is None:
+        raise Conflict("The track of this Idempotency-Key was deleted just now; try again")
+    if track.content_hash != upload.content_hash:
+        raise Conflict(
+            "This Idempotency-Key was used for another file", code="idempotency_key_reused"
+        )
+    return track
+
+
+async def list_tracks(
+    conn: Connection, actor: Actor, wanted: TrackFilter, page: Page
+) -> tuple[list[TrackRow], int]:
+    """The page and the exact number of all that match."""
+    rows = await sql.select_tracks(
+        conn,
+        viewer_id=actor.user_id,
+        user_id=wanted.user_id,
+        tag=wanted.tag,
+        text=wanted.text,
+        sort=wanted.sort,
+        limit=page.limit,
+        offset=page.offset,
+    )
+    if page.offset == 0 and len(rows) < page.limit:
+        return rows, len(rows)
+    total = await sql.count_tracks(
+        conn,
+        viewer_id=actor.user_id,
+        user_id=wanted.user_id,
+        tag=wanted.tag,
+        text=wanted.text,
+    )
+    return rows, total
+
+
+async def update_track(
+    conn: Connection, actor: Actor, track_id: int, change: UpdateTrackRequest
+) -> TrackRow:
+    track = await access.own_track_for_update(conn, actor.user_id, track_id)
+    checks = FieldChecks()
+    title, artist, description = track.title, track.artist, track.description
+    visibility, license_id, tags = track.visibility, track.license, track.tags
+    if change.title is not UNSET:
+        title = checks.text("title", change.title, max_length=MAX_TITLE, min_length=1)
+    if change.artist is not UNSET:
+        given = checks.text("artist", change.artist or "", max_length=MAX_TITLE)
+        artist = given or actor.username
+    if change.description is not UNSET:
+        description = checks.text(
+            "description", change.description or "", max_length=MAX_DESCRIPTION
+        )
+    if change.visibility is not UNSET:
+        visibility = checks.one_of("visibility", change.visibility, VISIBILITIES)
+    if change.license is not UNSET:
+        license_id = check_license(checks, change.license or ALL_RIGHTS_RESERVED)
+    if change.tags is not UNSET:
+        tags = check_tags(checks, change.tags or [])
+    checks.finish()
+    await sql.update_track(
+        conn,
+        track.id,
+        title=title,
+        artist=artist,
+        description=description,
+        visibility=visibility,
+        license_id=license_id,
+    )
+    if tags != track.tags:
+        await sql.replace_tags(conn, track.id, tags)
+    return await access.visible_track(conn, actor.user_id, track.id)
+
+
+async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
+    """The row goes with the transaction, its objects by a job of the same transaction."""
+    track = await access.own_track_for_update(conn, actor.user_id, track_id)
+    await sql.delete_track(conn, track.id)
+    await jobs.enqueue(
+        conn, DELETE_OBJECTS, DeleteObjects(storage_key=track.storage_key), priority=jobs.URGENT
+    )
+
+
+def title_of(filename: str) -> str:
+    """A file's name without its ending."""
+    stem, dot, _ = filename.rpartition(".")
+    return (stem if dot and stem else filename).strip()[:MAX_TITLE] or "Untitled"
+
+
+def as_track(row: TrackRow) -> Track:
+    ready = row.status == "ready"
+    return Track(
+        id=row.id,
+        title=row.title,
+        artist=row.artist,
+        duration=None if row.duration_ms is None else (row.duration_ms + 500) // 1000,
+        file_url=f"/uploads/tracks/{row.id}.{extension(row)}",
+        waveform_url=f"/uploads/waveforms/{row.id}.png" if ready else None,
+        tags=row.tags,
+        plays=row.plays,
+        likes=row.likes,
+        created_at=row.created_at,
+        duration_ms=row.duration_ms,
+        user_id=row.user_id,
+        description=row.description,
+        visibility=row.visibility,
+        status=row.status,
+        license=row.license,
+        format=row.container,
+        bitrate=row.bitrate,
+        sample_rate=row.sample_rate,
+        channels=row.channels,
+        size=row.size,
+        loudness_lufs=row.loudness_lufs,
+        peak_dbtp=row.peak_dbtp,
+        bpm=row.bpm,
+        key=row.key,
+        liked=row.liked,
+        cover_url=f"/uploads/covers/{row.id}.jpg" if row.has_cover else None,
+        updated_at=row.updated_at,
+        error=row.error or UNSET if row.status == "failed" else UNSET,
+    )
+
+
+def extension(row: TrackRow) -> str:
+    """Without the dot. Containers are named after the ending of their files."""
+    return row.container

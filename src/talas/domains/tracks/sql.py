@@ -1,0 +1,459 @@
+"""Tracks and their tags as PostgreSQL keeps them."""
+
+import datetime as dt
+
+import msgspec
+
+from talas.core.database import Connection, as_row, as_rows
+
+
+class TrackRow(msgspec.Struct, frozen=True):
+    """A track as one user sees it; ``liked`` is theirs."""
+
+    id: int
+    user_id: int
+    title: str
+    artist: str
+    description: str
+    visibility: str
+    status: str
+    error: str | None
+    license: str
+    container: str
+    media_type: str
+    filename: str
+    content_hash: bytes
+    size: int
+    storage_key: str
+    duration_ms: int | None
+    bitrate: int | None
+    sample_rate: int | None
+    channels: int | None
+    loudness_lufs: float | None
+    peak_dbtp: float | None
+    bpm: float | None
+    key: str | None
+    has_cover: bool
+    plays: int
+    likes: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    tags: list[str]
+    liked: bool
+
+
+class UnanalysedRow(msgspec.Struct, frozen=True):
+    id: int
+    user_id: int
+    title: str
+    storage_key: str
+    container: str
+
+
+class StoredRow(msgspec.Struct, frozen=True):
+    id: int
+    storage_key: str
+
+
+# S608 below: what is put together are constants of this file.
+_COLUMNS = """t.id, t.user_id, t.title, t.artist, t.description, t.visibility, t.status, t.error,
+  t.license, t.container, t.media_type, t.filename, t.content_hash, t.size, t.storage_key,
+  t.duration_ms, t.bitrate, t.sample_rate, t.channels, t.loudness_lufs, t.peak_dbtp, t.bpm, t.key,
+  t.has_cover, t.plays, t.likes, t.created_at, t.updated_at,
+  ARRAY(
+    SELECT g.name
+    FROM track_tags AS tt
+    JOIN tags AS g ON g.id = tt.tag_id
+    WHERE tt.track_id = t.id
+    ORDER BY tt.position
+  ),
+  EXISTS (SELECT FROM track_likes AS l WHERE l.track_id = t.id AND l.user_id = $1)"""
+
+SELECT_TRACK = f"""
+SELECT {_COLUMNS}
+FROM tracks AS t
+WHERE t.id = $2
+"""  # noqa: S608
+
+
+async def select_track(conn: Connection, *, viewer_id: int, track_id: int) -> TrackRow | None:
+    return as_row(TrackRow, await conn.fetchrow(SELECT_TRACK, viewer_id, track_id))
+
+
+SELECT_TRACK_FOR_UPDATE = f"""
+SELECT {_COLUMNS}
+FROM tracks AS t
+WHERE t.id = $2
+FOR UPDATE OF t
+"""  # noqa: S608
+
+
+async def select_track_for_update(
+    conn: Connection, *, viewer_id: int, track_id: int
+) -> TrackRow | None:
+    return as_row(TrackRow, await conn.fetchrow(SELECT_TRACK_FOR_UPDATE, viewer_id, track_id))
+
+
+SELECT_TRACK_BY_IDEMPOTENCY_KEY = f"""
+SELECT {_COLUMNS}
+FROM tracks AS t
+WHERE t.user_id = $1 AND t.idempotency_key = $2
+"""  # noqa: S608
+
+
+async def select_track_by_idempotency_key(
+    conn: Connection, *, user_id: int, idempotency_key: str
+) -> TrackRow | None:
+    return as_row(
+        TrackRow, await conn.fetchrow(SELECT_TRACK_BY_IDEMPOTENCY_KEY, user_id, idempotency_key)
+    )
+
+
+_MATCHES = """($2::INT IS NULL OR t.user_id = $2)
+    AND ($3::TEXT IS NULL OR EXISTS (
+      SELECT
+      FROM track_tags AS tt
+      JOIN tags AS g ON g.id = tt.tag_id
+      WHERE tt.track_id = t.id AND g.name = $3
+    ))
+    AND ($4::TEXT IS NULL
+      OR strpos(lower(t.title), lower($4)) > 0
+      OR strpos(lower(t.artist), lower($4)) > 0)"""
+_SHARED = "t.status = 'ready' AND t.visibility = 'public'"
+
+
+def _select_page(rank: str) -> str:
+    """Both halves stop at the page's end, the first along an index that has its order."""
+    return f"""
+WITH page AS (
+  (
+    SELECT t.id, {rank} AS rank
+    FROM tracks AS t
+    WHERE {_SHARED}
+    AND {_MATCHES}
+    ORDER BY {rank} DESC, t.id DESC
+    LIMIT $5::BIGINT + $6::BIGINT
+  )
+  UNION ALL
+  (
+    SELECT t.id, {rank} AS rank
+    FROM tracks AS t
+    WHERE t.user_id = $1 AND NOT ({_SHARED})
+    AND {_MATCHES}
+    ORDER BY {rank} DESC, t.id DESC
+    LIMIT $5::BIGINT + $6::BIGINT
+  )
+  ORDER BY rank DESC, id DESC
+  LIMIT $5
+  OFFSET $6
+)
+SELECT {_COLUMNS}
+FROM page
+JOIN tracks AS t ON t.id = page.id
+ORDER BY page.rank DESC, t.id DESC
+"""  # noqa: S608
+
+
+SELECT_TRACKS_BY_NEWEST = _select_page("t.id")
+SELECT_TRACKS_BY_PLAYS = _select_page("t.plays")
+SELECT_TRACKS_BY_LIKES = _select_page("t.likes")
+_SELECT_TRACKS_BY = {
+    "newest": SELECT_TRACKS_BY_NEWEST,
+    "plays": SELECT_TRACKS_BY_PLAYS,
+    "likes": SELECT_TRACKS_BY_LIKES,
+}
+SORTS = tuple(_SELECT_TRACKS_BY)
+
+
+async def select_tracks(
+    conn: Connection,
+    *,
+    viewer_id: int,
+    user_id: int | None,
+    tag: str | None,
+    text: str | None,
+    sort: str,
+    limit: int,
+    offset: int,
+) -> list[TrackRow]:
+    """``sort`` is one of SORTS."""
+    statement = _SELECT_TRACKS_BY[sort]
+    return as_rows(
+        TrackRow, await conn.fetch(statement, viewer_id, user_id, tag, text, limit, offset)
+    )
+
+
+COUNT_TRACKS = f"""
+SELECT count(*)
+FROM tracks AS t
+WHERE (({_SHARED}) OR t.user_id = $1)
+AND {_MATCHES}
+"""  # noqa: S608
+
+
+async def count_tracks(
+    conn: Connection, *, viewer_id: int, user_id: int | None, tag: str | None, text: str | None
+) -> int:
+    count: int = await conn.fetchval(COUNT_TRACKS, viewer_id, user_id, tag, text)
+    return count
+
+
+INSERT_TRACK = """
+INSERT INTO tracks (
+  user_id, title, artist, description, visibility, license, container, media_type, format,
+  filename, content_hash, size, storage_key, idempotency_key
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9, $10, $11, $12, $13)
+ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING id
+"""
+
+
+async def insert_track(
+    conn: Connection,
+    *,
+    user_id: int,
+    title: str,
+    artist: str,
+    description: str,
+    visibility: str,
+    license_id: str,
+    container: str,
+    media_type: str,
+    filename: str,
+    content_hash: bytes,
+    size: int,
+    storage_key: str,
+    idempotency_key: str | None,
+) -> int | None:
+    """None when the user has used the idempotency key before."""
+    track_id: int | None = await conn.fetchval(
+        INSERT_TRACK,
+        user_id,
+        title,
+        artist,
+        description,
+        visibility,
+        license_id,
+        container,
+        media_type,
+        filename,
+        content_hash,
+        size,
+        storage_key,
+        idempotency_key,
+    )
+    return track_id
+
+
+UPDATE_TRACK = """
+UPDATE tracks
+SET title = $2, artist = $3, description = $4, visibility = $5, license = $6, updated_at = now()
+WHERE id = $1
+"""
+
+
+async def update_track(
+    conn: Connection,
+    track_id: int,
+    *,
+    title: str,
+    artist: str,
+    description: str,
+    visibility: str,
+    license_id: str,
+) -> None:
+    await conn.execute(UPDATE_TRACK, track_id, title, artist, description, visibility, license_id)
+
+
+DELETE_TRACK = """
+DELETE FROM tracks
+WHERE id = $1
+"""
+
+
+async def delete_track(conn: Connection, track_id: int) -> None:
+    await conn.execute(DELETE_TRACK, track_id)
+
+
+# In the names' order, so that two who need the same new tags do not wait for each other.
+INSERT_TAGS = """
+INSERT INTO tags (name)
+SELECT name
+FROM unnest($1::TEXT[]) AS name
+ORDER BY name
+ON CONFLICT (name) DO NOTHING
+"""
+
+DELETE_TRACK_TAGS = """
+DELETE FROM track_tags
+WHERE track_id = $1
+"""
+
+INSERT_TRACK_TAGS = """
+INSERT INTO track_tags (track_id, tag_id, position)
+SELECT $1, g.id, given.position
+FROM unnest($2::TEXT[]) WITH ORDINALITY AS given (name, position)
+JOIN tags AS g ON g.name = given.name
+"""
+
+
+async def replace_tags(conn: Connection, track_id: int, names: list[str]) -> None:
+    """``names`` in the order in which they are shown, each once."""
+    await conn.execute(DELETE_TRACK_TAGS, track_id)
+    if names:
+        await conn.execute(INSERT_TAGS, names)
+        await conn.execute(INSERT_TRACK_TAGS, track_id, names)
+
+
+SELECT_CONTENT_KNOWN = """
+SELECT EXISTS (SELECT FROM tracks WHERE user_id = $1 AND content_hash = $2)
+"""
+
+
+async def select_content_known(conn: Connection, *, user_id: int, content_hash: bytes) -> bool:
+    known: bool = await conn.fetchval(SELECT_CONTENT_KNOWN, user_id, content_hash)
+    return known
+
+
+SELECT_UNANALYSED = """
+SELECT id, user_id, title, storage_key, container
+FROM tracks
+WHERE id = $1 AND status = 'processing'
+"""
+
+
+async def select_unanalysed(conn: Connection, track_id: int) -> UnanalysedRow | None:
+    return as_row(UnanalysedRow, await conn.fetchrow(SELECT_UNANALYSED, track_id))
+
+
+SELECT_TRACK_EXISTS = """
+SELECT EXISTS (SELECT FROM tracks WHERE id = $1)
+"""
+
+
+async def select_track_exists(conn: Connection, track_id: int) -> bool:
+    exists: bool = await conn.fetchval(SELECT_TRACK_EXISTS, track_id)
+    return exists
+
+
+UPDATE_TRACK_READY = """
+UPDATE tracks
+SET status = 'ready', error = NULL, updated_at = now(),
+  container = $2, format = $2, media_type = $3, codec = $4, duration_ms = $5, sample_rate = $6,
+  channels = $7, bitrate = $8, loudness_lufs = $9, peak_dbtp = $10, silence_lead_ms = $11,
+  silence_tail_ms = $12, has_cover = $13, album = $14, genre = $15, recorded_on = $16,
+  track_number = $17,
+  title = CASE WHEN title = $18 THEN coalesce($19, title) ELSE title END,
+  artist = CASE WHEN artist = $20 THEN coalesce($21, artist) ELSE artist END
+WHERE id = $1 AND status = 'processing'
+RETURNING title
+"""
+
+
+async def update_track_ready(
+    conn: Connection,
+    track_id: int,
+    *,
+    container: str,
+    media_type: str,
+    codec: str,
+    duration_ms: int,
+    sample_rate: int,
+    channels: int,
+    bitrate: int,
+    loudness_lufs: float | None,
+    peak_dbtp: float | None,
+    silence_lead_ms: int,
+    silence_tail_ms: int,
+    has_cover: bool,
+    album: str | None,
+    genre: str | None,
+    recorded_on: str | None,
+    track_number: int | None,
+    placeholder_title: str | None,
+    title: str | None,
+    placeholder_artist: str | None,
+    artist: str | None,
+) -> str | None:
+    """The track's title, None when it was not waiting. A title or an artist takes the place of
+    the placeholder only."""
+    now_called: str | None = await conn.fetchval(
+        UPDATE_TRACK_READY,
+        track_id,
+        container,
+        media_type,
+        codec,
+        duration_ms,
+        sample_rate,
+        channels,
+        bitrate,
+        loudness_lufs,
+        peak_dbtp,
+        silence_lead_ms,
+        silence_tail_ms,
+        has_cover,
+        album,
+        genre,
+        recorded_on,
+        track_number,
+        placeholder_title,
+        title,
+        placeholder_artist,
+        artist,
+    )
+    return now_called
+
+
+UPDATE_TRACK_FAILED = """
+UPDATE tracks
+SET status = 'failed', error = $2, updated_at = now()
+WHERE id = $1 AND status <> 'failed'
+RETURNING user_id, title
+"""
+
+
+async def update_track_failed(
+    conn: Connection, track_id: int, *, error: str
+) -> tuple[int, str] | None:
+    """The uploader's id and the title, None when there is nothing to fail."""
+    record = await conn.fetchrow(UPDATE_TRACK_FAILED, track_id, error)
+    return None if record is None else (record[0], record[1])
+
+
+SELECT_STALLED = """
+SELECT id, user_id, title, storage_key, container
+FROM tracks
+WHERE status = 'processing'
+  AND created_at < now() - make_interval(secs => $1)
+ORDER BY created_at
+LIMIT 1000
+"""
+
+
+async def select_stalled(conn: Connection, *, older_than_s: float) -> list[UnanalysedRow]:
+    return as_rows(UnanalysedRow, await conn.fetch(SELECT_STALLED, older_than_s))
+
+
+SELECT_KNOWN_KEYS = """
+SELECT storage_key
+FROM tracks
+WHERE storage_key = ANY($1::TEXT[])
+"""
+
+
+async def select_known_keys(conn: Connection, storage_keys: list[str]) -> set[str]:
+    return {record[0] for record in await conn.fetch(SELECT_KNOWN_KEYS, storage_keys)}
+
+
+SELECT_STORED = """
+SELECT id, storage_key
+FROM tracks
+WHERE id > $1 AND status <> 'failed'
+ORDER BY id
+LIMIT 500
+"""
+
+
+async def select_stored(conn: Connection, *, after_id: int) -> list[StoredRow]:
+    return as_rows(StoredRow, await conn.fetch(SELECT_STORED, after_id))

@@ -1,0 +1,88 @@
+"""The worker process: runs jobs until SIGTERM, then ends what it has begun."""
+
+import asyncio
+import os
+import signal
+
+import structlog
+import uvloop
+
+from talas.core import jobs
+from talas.core.database import Database, is_unavailable
+from talas.core.jobs import JobRunner
+from talas.core.logging import configure_logging
+from talas.core.metrics import sample_process
+from talas.core.settings import Settings
+from talas.core.storage import Storage
+from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
+from talas.domains.tracks.jobs import TrackJobs
+
+MAX_CONNECTIONS = 4
+DRAIN_S = 10.0
+HURRY_S = 3.0
+CONNECT_EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Blocks until SIGTERM or SIGINT. What has not ended 10 s later goes to another worker."""
+    configure_logging(settings.log_format, "worker")
+    uvloop.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    db = await _connect(settings, stop)
+    if db is None:
+        return
+    assert settings.database.url is not None
+    sampling = asyncio.create_task(sample_process("worker"))
+    runner = JobRunner(settings.database.url, concurrency=os.cpu_count() or 1)
+    TrackJobs(db, Storage.open(settings.files)).register(runner)
+    runner.every("house.forget", "29 * * * *", lambda: _forget(db))
+    try:
+        await _run_until(stop, runner)
+    finally:
+        sampling.cancel()
+        await db.close()
+
+
+async def _connect(settings: Settings, stop: asyncio.Event) -> Database | None:
+    """The pool, as soon as the database answers; None when told to stop before."""
+    while not stop.is_set():
+        try:
+            return await Database.connect(
+                settings.database, application="talas worker", max_connections=MAX_CONNECTIONS
+            )
+        except Exception as error:
+            if not is_unavailable(error) and not isinstance(error, OSError):
+                raise
+            log.warning("worker.waits_for_database", error=str(error))
+        await asyncio.sleep(CONNECT_EVERY_S)
+    return None
+
+
+async def _run_until(stop: asyncio.Event, runner: JobRunner) -> None:
+    running = asyncio.create_task(runner.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    runner.stop()
+    await asyncio.wait({running}, timeout=DRAIN_S)
+    if not running.done():
+        runner.hurry()
+        await asyncio.wait({running}, timeout=HURRY_S)
+    if running.done():
+        running.result()
+    else:
+        log.warning("worker.left_jobs_behind")
+
+
+async def _forget(db: Database) -> None:
+    async with db.connection() as conn:
+        await delete_expired_sessions(conn)
+        await delete_old_login_failures(conn)
+        await jobs.delete_old_log(conn)
