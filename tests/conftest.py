@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ from talas.core.settings import Settings, load_settings
 
 JWT_SECRET = "a-secret-for-tests-that-is-long-enough-for-hs256"
 _RUN_DIR = "TALAS_TEST_RUN_DIR"
+_RUN_PREFIX = "talas-tests-"
+_RUN_LOCK = pytest.StashKey[FileLock]()
 _UNSAFE_BUT_FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -47,15 +49,36 @@ def pytest_configure(config: pytest.Config) -> None:
     other run that starts, which shuts out the account that runs PostgreSQL for root.
     """
     if not hasattr(config, "workerinput"):
-        os.environ[_RUN_DIR] = tempfile.mkdtemp(prefix="talas-tests-")
+        _remove_killed_runs()
+        run_dir = Path(tempfile.mkdtemp(prefix=_RUN_PREFIX))
+        os.environ[_RUN_DIR] = str(run_dir)
+        config.stash[_RUN_LOCK] = _hold(run_dir)
         if config.option.basetemp is None:
-            config.option.basetemp = Path(os.environ[_RUN_DIR]) / "tmp"
+            config.option.basetemp = run_dir / "tmp"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The server has ended with its worker; at the latest when that one's process did."""
     if not hasattr(config, "workerinput") and _RUN_DIR in os.environ:
         shutil.rmtree(os.environ.pop(_RUN_DIR), ignore_errors=True)
+
+
+def _hold(run_dir: Path) -> FileLock:
+    """Locked before it has its name, so that nobody ever finds it free while the run lives."""
+    lock = FileLock(run_dir / "run.lock.new")
+    lock.exclusive()
+    (run_dir / "run.lock.new").rename(run_dir / "run.lock")
+    return lock
+
+
+def _remove_killed_runs() -> None:
+    """A run that was killed could not remove its folder; its server has ended with it."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_RUN_PREFIX}*/run.lock"):
+        with suppress(OSError):
+            lock = FileLock(path)
+            if lock.try_exclusive():
+                shutil.rmtree(path.parent, ignore_errors=True)
+            lock.release()
 
 
 def free_port() -> int:
