@@ -3,9 +3,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.builders.chat import ChatProcess, Person, create_person
 
 from talas.core.settings import Settings
-from tests.builders.chat import ChatProcess, Person, create_person
 
 MakePerson = Callable[..., Awaitable[Person]]
 
