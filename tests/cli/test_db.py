@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.conftest import free_port
 from typer.testing import CliRunner, Result
 
 from talas.cli.db import app
@@ -55,7 +54,7 @@ def test_down_takes_a_count_from_one(empty: Environment, count: str) -> None:
     ("url", "exit_code", "sentence"),
     [
         ("nonsense", 2, "DATABASE_URL: must look like postgres://"),
-        (f"postgres://a:b@127.0.0.1:{free_port()}/x", 1, "cannot be used: .*Connect call failed"),
+        ("postgres://a:b@127.0.0.1:1/x", 1, "cannot be used: .*Connect call failed"),
         ("postgres://a:b@/x?host=/nowhere", 1, "cannot be used: .*No such file"),
     ],
 )
