@@ -7,7 +7,6 @@ from typing import Any
 import litestar
 import structlog
 from litestar import Litestar, Response, Router
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import (
     HTTPException,
@@ -15,8 +14,10 @@ from litestar.exceptions import (
     NotFoundException,
 )
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.routes import HTTPRoute
+from litestar.routes.base import parsers_map
 
 from talas import __version__
 from talas.core.database import is_unavailable
@@ -28,6 +29,7 @@ from talas.core.errors import (
     TooLarge,
     Unavailable,
 )
+from talas.core.http.cors import Cors
 from talas.core.http.edge import Edge
 from talas.core.http.envelope import encode_failure
 from talas.core.http.probes import PROBE_ROUTES
@@ -48,6 +50,7 @@ def create_app(
 ) -> Edge:
     """``api_routes`` live under ``/api/v1``, ``media_routes`` at the root."""
     settings = context.settings
+    parsers_map[int] = parse_id
     app = Litestar(
         [Router(BASE_PATH, route_handlers=[*api_routes]), *media_routes, *PROBE_ROUTES],
         request_class=Request,
@@ -58,12 +61,6 @@ def create_app(
             HTTPException: _render_http,
             Exception: _render_unexpected,
         },
-        cors_config=CORSConfig(
-            allow_origins=list(settings.http.cors_origins),
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-            allow_headers=["authorization", "content-type", "idempotency-key", "range"],
-            expose_headers=["X-Request-ID", "Retry-After", "Content-Range", "ETag"],
-        ),
         openapi_config=_openapi(),
         logging_config=None,
         request_max_body_size=None,
@@ -71,9 +68,23 @@ def create_app(
     return Edge(
         app,  # type: ignore[arg-type]
         signer=context.guard.signer,
+        cors=Cors(settings.http.cors_origins),
+        answers_head=lambda path: "HEAD" in _methods(app, path),
         log_format=settings.log_format,
         rate_limits=settings.rate_limits,
     )
+
+
+def parse_id(segment: str) -> int:
+    """A number in a path has one spelling: ``+1``, ``01``, ``1_0`` and ``\u0661`` name nothing.
+
+    Raises ValueError, which the framework answers with 404. It has no other place for a
+    converter than its own table.
+    """
+    number = int(segment)
+    if str(number) != segment:
+        raise ValueError(segment)
+    return number
 
 
 def _openapi() -> OpenAPIConfig:
@@ -81,7 +92,8 @@ def _openapi() -> OpenAPIConfig:
         title="Talas",
         version=__version__,
         path="/schema",
-        render_plugins=[],
+        # Without one, the framework adds a page that loads scripts from elsewhere.
+        render_plugins=[JsonRenderPlugin()],
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
@@ -117,12 +129,17 @@ def _render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
 
 def _allowed_methods(request: AnyRequest) -> list[str]:
     """The framework raises before it knows which route it was."""
-    path = request.scope["path"].rstrip("/") or "/"
+    methods = _methods(request.app, request.scope["path"])
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def _methods(app: Litestar, path: str) -> set[str]:
+    path = path.rstrip("/") or "/"
     methods: set[str] = set()
-    for route in request.app.routes:
+    for route in app.routes:
         if isinstance(route, HTTPRoute) and _matches(route.path_format, path):
             methods.update(route.methods)
-    return sorted(methods)
+    return methods
 
 
 def _matches(path_format: str, path: str) -> bool:

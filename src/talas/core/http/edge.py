@@ -6,8 +6,10 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
-from talas.core.errors import TalasError, TooManyRequests, Unauthenticated
+from talas.core.errors import Forbidden, TalasError, TooManyRequests, Unauthenticated
+from talas.core.http.cors import Cors
 from talas.core.http.envelope import encode_failure
 from talas.core.limits import RateLimiter
 from talas.core.logging import AccessLog
@@ -25,6 +27,7 @@ WRITES_PER_MINUTE = 200
 ANONYMOUS_PER_MINUTE = 100
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE"}
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -32,9 +35,18 @@ class Edge:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: Asgi, *, signer: TokenSigner, log_format: str, rate_limits: bool
+        self,
+        app: Asgi,
+        *,
+        signer: TokenSigner,
+        cors: Cors,
+        answers_head: Callable[[str], bool],
+        log_format: str,
+        rate_limits: bool,
     ) -> None:
         self._app = app
+        self._cors = cors
+        self._answers_head = answers_head
         self._signer = signer
         self._access_log = AccessLog(log_format)
         self._limits = _Limits() if rate_limits else None
@@ -51,23 +63,28 @@ class Edge:
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
         scope["request_id"] = request_id
-        user_id = self._user_id(headers)
-        status = 500
+        user_id = self._user_id(scope, headers)
+        method, status = scope["method"], 500
+        if method == "HEAD" and not self._answers_head(scope["path"]):
+            # As GET; the server leaves the body out.
+            scope["method"] = "GET"
+        added = [(b"x-request-id", request_id.encode())]
+        added += self._cors.headers(headers.get(b"origin"))
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                ]
+                message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
         self._open += 1
         self._idle.clear()
         OPEN_REQUESTS.inc()
         try:
+            if _is_preflight(scope, headers):
+                await self._answer_preflight(headers[b"origin"], send_with_id)
+                return
             if self._limits is not None and scope["path"] not in _PROBES:
                 self._limits.check(scope, user_id)
             await self._app(scope, receive, send_with_id)
@@ -79,10 +96,8 @@ class Edge:
                 self._idle.set()
             OPEN_REQUESTS.dec()
             took = time.perf_counter() - started
-            self._observe(scope, status, took)
-            self._access_log.write(
-                scope["method"], scope["path"], status, took, request_id, user_id
-            )
+            self._observe(method, scope.get("path_template"), status, took)
+            self._access_log.write(method, scope["path"], status, took, request_id, user_id)
 
     async def wait_until_idle(self, timeout_s: float) -> bool:
         """Whether all open requests ended within the time."""
@@ -93,25 +108,38 @@ class Edge:
             return False
         return True
 
-    def _user_id(self, headers: dict[bytes, bytes]) -> int | None:
+    async def _answer_preflight(self, origin: bytes, send: Send) -> None:
+        """Browsers ask before most writes; it costs nothing and counts for no limit."""
+        headers = self._cors.preflight(origin)
+        if headers is None:
+            await send_failure(Forbidden("This origin is not allowed"), send)
+            return
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _user_id(self, scope: Scope, headers: dict[bytes, bytes]) -> int | None:
         """Whom the token names; whether its session still lives is the route's question."""
-        header = headers.get(b"authorization", b"")
-        if header[:7].lower() != b"bearer ":
-            return None
+        header = headers.get(b"authorization")
         try:
-            token = header[7:].strip().decode()
-            return self._signer.read(token, TokenType.ACCESS).user_id
-        except (Unauthenticated, UnicodeDecodeError):
+            if header is None:
+                query = parse_qs(scope["query_string"].decode()) if scope["query_string"] else {}
+                token, typ = query.get("token", [""])[0], TokenType.MEDIA
+            elif header[:7].lower() == b"bearer ":
+                token, typ = header[7:].strip().decode(), TokenType.ACCESS
+            else:
+                return None
+            return self._signer.read(token, typ).user_id if token else None
+        except (Unauthenticated, ValueError):
             return None
 
-    def _observe(self, scope: Scope, status: int, took: float) -> None:
-        key = (scope["method"], scope.get("path_template") or "unmatched", status)
+    def _observe(self, method: str, route: str | None, status: int, took: float) -> None:
+        """Labels come from lists of ours: what strangers think up would fill the memory."""
+        key = (method if method in _METHODS else "OTHER", route or "unmatched", status)
         observers = self._observers.get(key)
         if observers is None:
-            method, route, _ = key
             observers = (
-                REQUEST_SECONDS.labels(method, route),
-                RESPONSES.labels(method, route, str(status)),
+                REQUEST_SECONDS.labels(*key[:2]),
+                RESPONSES.labels(*key[:2], str(status)),
             )
             self._observers[key] = observers
         observers[0].observe(took)
@@ -148,6 +176,14 @@ async def send_failure(error: TalasError, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_preflight(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    return (
+        scope["method"] == "OPTIONS"
+        and b"origin" in headers
+        and b"access-control-request-method" in headers
+    )
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

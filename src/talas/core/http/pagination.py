@@ -31,9 +31,8 @@ def parse_int(
     """A whole number from a query string; raises InvalidData with the bounds in words."""
     if text is None:
         return default
-    number = text.strip()
-    if number.isascii() and number.removeprefix("-").isdecimal() and len(number) < 20:
-        value = int(number)
+    if text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 20:
+        value = int(text)
         if least <= value <= most:
             return value
     sentence = hint or f"{field} must be a whole number between {least} and {most}"

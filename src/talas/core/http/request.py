@@ -100,9 +100,11 @@ def bearer_token(headers: Headers) -> str:
     if not header:
         raise Unauthenticated("Missing authorization header", code="missing_token")
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = token.strip()
+    # Of two headers each reader might take another one.
+    if scheme.lower() != "bearer" or not token or len(headers.getall("authorization")) > 1:
         raise Unauthenticated("Invalid token", code="invalid_token")
-    return token.strip()
+    return token
 
 
 def _explain(error: msgspec.ValidationError) -> InvalidData:
