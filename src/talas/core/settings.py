@@ -189,7 +189,8 @@ def _bind_address(text: str) -> tuple[str, int]:
     host, _, port = text.strip().rpartition(":")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise SettingsError(f"WS_BIND_ADDR: {text!r} must be host:port, like 127.0.0.1:9001")
-    return host.strip("[]") or "0.0.0.0", int(port)
+    # As Go writes it: `:9001` is the port on every address.
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104
 
 
 def _origins(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Self
 
 from talas.core.errors import FieldError, InvalidData
 
+MAX_EMAIL = 100
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._-]+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
@@ -25,8 +26,10 @@ class FieldChecks:
 
     def text(self, field: str, value: str, *, max_length: int, min_length: int = 0) -> str:
         """Text as sent, trimmed; lengths in characters. Newline and tab may stand in it."""
+        # Before trimming, which would take some of them for space.
+        controls = _CONTROLS.search(value)
         value = value.strip()
-        if _CONTROLS.search(value):
+        if controls:
             self.fail(field, f"{field} must not contain control characters")
         elif len(value) > max_length:
             self.fail(field, f"{field} must be at most {max_length} characters")
@@ -37,16 +40,14 @@ class FieldChecks:
         return value
 
     def username(self, field: str, value: str) -> str:
-        value = value.strip()
-        if not 3 <= len(value) <= 50:
-            self.fail(field, f"{field} must be 3 to 50 characters")
-        elif not _NAME_CHARACTERS.fullmatch(value):
+        value = self.text(field, value, max_length=50, min_length=3)
+        if not self.failed(field) and not _NAME_CHARACTERS.fullmatch(value):
             self.fail(field, f"{field} may hold only letters A-Z, digits and . _ -")
         return value
 
     def email(self, field: str, value: str) -> str:
-        value = self.text(field, value, max_length=100, min_length=3)
-        if not self._failed(field) and not _EMAIL.fullmatch(value):
+        value = self.text(field, value, max_length=MAX_EMAIL, min_length=3)
+        if not self.failed(field) and not (_EMAIL.fullmatch(value) and value.isprintable()):
             self.fail(field, f"{field} must look like name@example.com")
         return value
 
@@ -59,7 +60,14 @@ class FieldChecks:
         if self._errors:
             raise InvalidData.of(*self._errors)
 
-    def _failed(self, field: str) -> bool:
+    def password(self, field: str, value: str, *, min_length: int, max_length: int) -> None:
+        """A password is taken as it is, spaces around it included."""
+        if not min_length <= len(value) <= max_length:
+            self.fail(field, f"{field} must be {min_length} to {max_length} characters")
+        elif _CONTROLS.search(value):
+            self.fail(field, f"{field} must not contain control characters")
+
+    def failed(self, field: str) -> bool:
         return any(error.field == field for error in self._errors)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import importlib.resources
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import argon2
@@ -11,6 +12,7 @@ from talas.core.text import FieldChecks
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
+_HOUSE_NAME = re.compile(r"(?:[\W\d_]*talas)+[\W\d_]*")
 # OWASP's floor: 19 MiB, two passes, one lane.
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Hashing releases the GIL; more threads than cores would only starve the event loop.
@@ -29,15 +31,15 @@ def _common_passwords() -> frozenset[str]:
 def check_new_password(
     checks: FieldChecks, field: str, password: str, *, own_names: tuple[str, ...]
 ) -> None:
-    """Length in characters, any of Unicode; not common, not one of the account's own names."""
+    """Length in characters, any of Unicode; not common, not one of the account's own names, not
+    the house's name with digits around it."""
+    checks.password(field, password, min_length=MIN_LENGTH, max_length=MAX_LENGTH)
     folded = password.casefold()
-    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        checks.fail(field, f"{field} must be {MIN_LENGTH} to {MAX_LENGTH} characters")
-    elif any(character < " " for character in password) or not _is_encodable(password):
-        checks.fail(field, f"{field} must not contain control characters")
-    elif folded in (name.strip().casefold() for name in own_names):
+    if checks.failed(field):
+        return
+    if folded in (name.strip().casefold() for name in own_names):
         checks.fail(field, f"{field} must not be your username or e-mail")
-    elif folded in _common_passwords():
+    elif folded in _common_passwords() or _HOUSE_NAME.fullmatch(folded):
         checks.fail(field, f"{field} is among the most common ones; choose another")
 
 

@@ -13,7 +13,7 @@ from talas.core.http.pagination import Page
 from talas.core.permissions import Role
 from talas.core.sessions import Actor, announce_session_ended, announce_user_changed
 from talas.core.settings import AuthSettings
-from talas.core.text import FieldChecks
+from talas.core.text import MAX_EMAIL, FieldChecks, clean_text
 from talas.core.tokens import Claims, InvalidToken, TokenSigner, TokenType
 from talas.domains.auth import sql, throttle
 from talas.domains.auth.passwords import (
@@ -88,12 +88,14 @@ async def check_login(
     once its password was right, TooManyRequests. Opens short transactions of its own: the
     connection must not wait for the hashing, and a failure is kept although the login fails.
     """
-    key = throttle.account_key(email)
+    email = clean_text(email, "email", max_length=MAX_EMAIL)
     async with _one_guess:
         async with db.connection() as conn:
+            account = await sql.select_account_by_email(conn, email)
+            # The account's own spelling, where there is one: all that finds it counts together.
+            key = throttle.account_key(account.email if account else email)
             if throttled:
                 await throttle.check_attempt(conn, key=key, address=address)
-            account = await sql.select_account_by_email(conn, email.strip())
         matches = await verify_password(account.password_hash if account else None, password)
         async with db.transaction() as conn:
             if account is None or not matches:

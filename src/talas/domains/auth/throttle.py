@@ -12,7 +12,7 @@ ADDRESS_WINDOW_S = 60
 
 def account_key(email: str) -> str:
     """The same for known and unknown accounts, so that the throttle tells nothing."""
-    return email.strip().lower()[:100]
+    return email.lower()
 
 
 async def check_attempt(conn: Connection, *, key: str, address: str) -> None:
