@@ -42,11 +42,13 @@ class Database(Protocol):
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """Seconds. A process that lived for ``settled_s`` starts over at ``first_delay_s``."""
+    """Seconds. A process that lived for ``settled_s`` starts over at ``first_delay_s``; one without
+    a question of its own counts as ready once it outlived its last attempt by ``proof_s``."""
 
     first_delay_s: float = 0.5
     longest_delay_s: float = 30.0
     settled_s: float = 30.0
+    proof_s: float = 1.0
     start_s: float = 60.0
     drain_s: float = 15.0
     starts_before_ready: int = 3
@@ -127,7 +129,7 @@ class _Child(_Kept):
         if self.role.is_ready is not None:
             self.ready = self.role.is_ready()
         else:
-            self.ready = self.lived_s() > self.last_life_s + 1.0
+            self.ready = self.lived_s() > self.last_life_s + self._pace.proof_s
         return self.ready
 
 
