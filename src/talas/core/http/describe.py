@@ -23,7 +23,9 @@ _REASONS = {
     401: "No token, or a bad one",
     403: "Not allowed",
     404: "Not there, or not visible to you",
+    408: "The body came too slowly",
     409: "Conflict",
+    412: "Not the content that the condition names",
     413: "Too large",
     415: "Unsupported type",
     416: "Range not satisfiable",
@@ -85,7 +87,7 @@ def describe(
     if body or query:
         statuses.add(400)
     if body or form:
-        statuses.add(413)
+        statuses |= {408, 413}
     specs = dict(responses or {})
     for status in sorted(statuses):
         specs[status] = ResponseSpec(Failure, description=_REASONS[status], generate_examples=False)

@@ -3,9 +3,7 @@
 Everything has a bound: parts, headers, fields, what is not file, and how slowly one may send.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -17,22 +15,13 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from talas.core.errors import InvalidData, TalasError, TooLarge, UnsupportedMedia
+from talas.core.errors import InvalidData, TooLarge, UnsupportedMedia
+from talas.core.http.body import PacedBody, Receive
 
 MAX_PARTS = 100
 MAX_FIELD_BYTES = 64 * 1024
 MAX_OVERHEAD_BYTES = 1024 * 1024
 MAX_BOUNDARY = 70
-GRACE_S = 10.0
-MIN_BYTES_PER_S = 1024
-MAX_SILENCE_S = 60.0
-
-Receive = Callable[[], Awaitable[Any]]
-
-
-class TooSlow(TalasError):
-    status = 408
-    code = "too_slow"
 
 
 class FormHead(msgspec.Struct, frozen=True):
@@ -96,7 +85,7 @@ class FormReader:
         self._parser = PushMultipartParser(
             head.boundary, max_segment_count=MAX_PARTS, max_header_size=8192
         )
-        self._events = self._parse(_Body(receive))
+        self._events = self._parse(PacedBody(receive))
         self._received = 0
         self._inside = False
 
@@ -124,7 +113,7 @@ class FormReader:
     async def close(self) -> None:
         await self._events.aclose()
 
-    async def _parse(self, body: "_Body") -> AsyncGenerator[Any, None]:
+    async def _parse(self, body: PacedBody) -> AsyncGenerator[Any, None]:
         try:
             with self._parser as parser:
                 while not parser.closed and (chunk := await body.next_chunk()) is not None:
@@ -137,34 +126,3 @@ class FormReader:
             raise InvalidData(f"The form is beyond what is accepted: {error}") from None
         except MultipartError as error:
             raise InvalidData(f"The form is broken or was cut off: {error}") from None
-
-
-class _Body:
-    """The body's chunks, none of them later than the sender's speed allows."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._ended = False
-        self._patience_until = time.monotonic() + GRACE_S
-
-    async def next_chunk(self) -> bytes | None:
-        """None at the end. Raises TooSlow; InvalidData when the sender has gone."""
-        while not self._ended:
-            now = time.monotonic()
-            try:
-                message = await asyncio.wait_for(self._receive(), self._patience_until - now)
-            except TimeoutError:
-                raise TooSlow(
-                    f"The body must come with at least {MIN_BYTES_PER_S} bytes a second"
-                ) from None
-            if message["type"] == "http.disconnect":
-                raise InvalidData("The body was cut off")
-            self._ended = not message.get("more_body", False)
-            chunk: bytes = message.get("body", b"")
-            if chunk:
-                self._patience_until = min(
-                    self._patience_until + len(chunk) / MIN_BYTES_PER_S,
-                    time.monotonic() + MAX_SILENCE_S,
-                )
-                return chunk
-        return None

@@ -7,7 +7,8 @@ import msgspec
 from litestar.datastructures import Headers, State
 
 from talas.core.database import Database
-from talas.core.errors import FieldError, InvalidData, TooLarge, Unauthenticated
+from talas.core.errors import FieldError, InvalidData, Unauthenticated
+from talas.core.http.body import PacedBody, join_bounded, too_large
 from talas.core.http.pagination import Page, parse_page
 from talas.core.sessions import Actor, SessionGuard
 from talas.core.settings import Settings
@@ -85,14 +86,9 @@ class Request(litestar.Request[Actor, Any, State]):
 
     async def _bounded_body(self) -> bytes:
         if int(self.headers.get("content-length", "0") or 0) > MAX_JSON_BODY:
-            raise TooLarge(f"The body must be at most {MAX_JSON_BODY} bytes")
-        parts, size = [], 0
-        async for part in self.stream():
-            size += len(part)
-            if size > MAX_JSON_BODY:
-                raise TooLarge(f"The body must be at most {MAX_JSON_BODY} bytes")
-            parts.append(part)
-        return b"".join(parts)
+            raise too_large("The body", MAX_JSON_BODY)
+        chunks = PacedBody(self.receive).chunks()
+        return await join_bounded(chunks, most=MAX_JSON_BODY, what="The body")
 
 
 def bearer_token(headers: Headers) -> str:
