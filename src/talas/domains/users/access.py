@@ -1,5 +1,7 @@
 """Accounts as far as the asker may see them."""
 
+import datetime as dt
+
 from talas.core.database import Connection, is_id
 from talas.core.errors import NotFound
 from talas.core.sessions import Actor
@@ -24,3 +26,11 @@ async def load_own(conn: Connection, actor: Actor) -> OwnProfile:
     if profile is None:
         raise user_not_found()
     return profile
+
+
+async def load_avatar_instant(conn: Connection, user_id: int) -> dt.datetime:
+    """An instant after which the avatar has not changed; raises NotFound where there is none."""
+    instant = await sql.select_avatar_instant(conn, user_id) if is_id(user_id) else None
+    if instant is None:
+        raise NotFound("Not found")
+    return instant

@@ -9,10 +9,12 @@ from talas.core.http.describe import PAGE_QUERY, describe, text_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import paged
 from talas.core.http.request import Request
+from talas.core.http.small_file import read_small_file
 from talas.core.text import FieldChecks
 from talas.domains.auth import service as auth
 from talas.domains.auth.passwords import check_new_password, hash_password
 from talas.domains.users import access, service
+from talas.domains.users.avatar import make_avatar
 from talas.domains.users.schemas import (
     AccountDeletion,
     Avatar,
@@ -105,9 +107,12 @@ async def change_password(request: Request) -> Acknowledged:
 )
 async def set_avatar(request: Request) -> Envelope[Avatar]:
     actor = await request.actor()
-    picture = await request.file_bytes("avatar", limit=request.settings.files.max_avatar_size)
+    picture = await read_small_file(
+        request, fields=("file", "avatar"), most=request.settings.files.max_avatar_size
+    )
+    jpeg = await make_avatar(picture)
     async with request.db.transaction() as conn:
-        url = await service.set_avatar(conn, request.storage, actor, picture)
+        url = await service.set_avatar(conn, request.storage, actor, jpeg)
     return ok(Avatar(avatar=url), "Avatar updated successfully")
 
 

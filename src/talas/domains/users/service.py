@@ -1,9 +1,6 @@
 """Profiles, avatars, and the end of an account."""
 
-import asyncio
-
 from talas.core.database import Connection
-from talas.core.errors import InvalidData
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.storage import Storage
@@ -11,7 +8,6 @@ from talas.core.text import clean_text
 from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
 from talas.domains.users import access, sql
-from talas.domains.users.avatar import make_avatar
 from talas.domains.users.schemas import UpdatedProfile, UserSummary
 
 MAX_SEARCH = 100
@@ -45,14 +41,12 @@ def avatar_key(user_id: int) -> str:
     return f"avatars/{user_id}.jpg"
 
 
-async def set_avatar(conn: Connection, storage: Storage, actor: Actor, picture: bytes) -> str:
-    """The avatar's URL; raises UnsupportedMedia or InvalidData for what is no picture."""
-    if not picture:
-        raise InvalidData("The picture is empty")
-    jpeg = await asyncio.to_thread(make_avatar, picture)
-    await storage.put(avatar_key(actor.user_id), jpeg)
+async def set_avatar(conn: Connection, storage: Storage, actor: Actor, jpeg: bytes) -> str:
+    """The avatar's URL; ``jpeg`` is what ``make_avatar`` gave."""
     url = f"/uploads/{avatar_key(actor.user_id)}"
+    # The row's lock first: of two at once the object of the later one stays.
     await sql.update_avatar(conn, actor.user_id, url)
+    await storage.put(avatar_key(actor.user_id), jpeg)
     return url
 
 

@@ -1,5 +1,7 @@
 """Accounts as their owners and others see them."""
 
+import datetime as dt
+
 from talas.core.database import Connection, as_row, as_rows
 from talas.domains.users.schemas import (
     OwnProfile,
@@ -131,16 +133,17 @@ async def update_avatar(conn: Connection, user_id: int, avatar: str | None) -> N
     await conn.execute(UPDATE_AVATAR, user_id, avatar)
 
 
-SELECT_AVATAR = """
-SELECT avatar
+SELECT_AVATAR_INSTANT = """
+SELECT updated_at
 FROM users
-WHERE id = $1 AND status = 'active'
+WHERE id = $1 AND status = 'active' AND avatar IS NOT NULL
 """
 
 
-async def select_avatar(conn: Connection, user_id: int) -> str | None:
-    avatar: str | None = await conn.fetchval(SELECT_AVATAR, user_id)
-    return avatar
+async def select_avatar_instant(conn: Connection, user_id: int) -> dt.datetime | None:
+    """An instant after which the avatar has not changed; None where there is none."""
+    changed_at: dt.datetime | None = await conn.fetchval(SELECT_AVATAR_INSTANT, user_id)
+    return changed_at
 
 
 # ':' stands in no username that can be registered.
