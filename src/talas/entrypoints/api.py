@@ -9,7 +9,6 @@ import uvloop
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
-from litestar.handlers import HTTPRouteHandler
 
 from talas.core.database import Database
 from talas.core.events import EventListener
@@ -23,14 +22,18 @@ from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.core.tokens import TokenSigner
 from talas.domains.auth.routes import api_routes as auth_routes
+from talas.domains.chat.routes import api_routes as chat_routes
+from talas.domains.tracks.routes import api_routes as tracks_routes
+from talas.domains.tracks.routes import media_routes as track_uploads
+from talas.domains.users.media import media_routes as user_uploads
 from talas.domains.users.routes import api_routes as users_routes
 
 HEADER_TIMEOUT_MS = 10_000
 NOTICE_S = 0.5
 DRAIN_S = 13.0
 
-API_ROUTES = [*auth_routes, *users_routes]
-MEDIA_ROUTES: list[HTTPRouteHandler] = []
+API_ROUTES = [*auth_routes, *users_routes, *tracks_routes, *chat_routes]
+MEDIA_ROUTES = [*user_uploads, *track_uploads]
 
 
 def run(settings: Settings) -> None:
