@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, get
 
 from talas.core.errors import Forbidden, Unavailable
-from talas.core.http.docs_page import DOCS_PAGE
+from talas.core.http.docs_page import DOCS_HEADERS, DOCS_PAGE
 from talas.core.http.request import Request
 from talas.core.metrics import render_metrics
 
@@ -55,7 +55,7 @@ async def openapi(request: Request) -> Response[bytes]:
 
 @get("/docs", include_in_schema=False)
 async def docs() -> Response[str]:
-    return Response(DOCS_PAGE, media_type="text/html; charset=utf-8")
+    return Response(DOCS_PAGE, media_type="text/html", headers=DOCS_HEADERS)
 
 
 def _may_read_metrics(request: Request) -> bool:
