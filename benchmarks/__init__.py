@@ -1,0 +1,1 @@
+"""What `make bench` runs: one table of what was measured against the targets."""

@@ -1,0 +1,123 @@
+"""A closed-loop HTTP/1.1 load generator: each connection sends its next request when the
+answer to the last one is complete. It parses no more than a load generator must, so that one
+process of it is faster than one process of any server measured here.
+
+Run as a program it prints one JSON line: requests, seconds, errors, latencies in milliseconds.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from typing import cast
+
+import uvloop
+
+
+class _Client(asyncio.Protocol):
+    def __init__(self, load: "_Load") -> None:
+        self._load = load
+        self._buffer = b""
+        self._sent_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.closed(self)
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._load.request)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        head_end = self._buffer.find(b"\r\n\r\n")
+        if head_end < 0:
+            return
+        length_at = self._buffer.lower().find(b"content-length:", 0, head_end)
+        line_end = self._buffer.find(b"\r\n", length_at)
+        size = head_end + 4 + int(self._buffer[length_at + 15 : line_end])
+        if len(self._buffer) < size:
+            return
+        status = self._buffer[9:12]
+        self._buffer = self._buffer[size:]
+        if self._load.answered(status, time.perf_counter() - self._sent_at):
+            if self._load.pause_s:
+                asyncio.get_running_loop().call_later(self._load.pause_s, self._send)
+            else:
+                self._send()
+        else:
+            self._transport.close()
+
+
+class _Load:
+    def __init__(self, request: bytes, seconds: float, pause_s: float) -> None:
+        self.request = request
+        self.pause_s = pause_s
+        self.latencies: list[float] = []
+        self.errors = 0
+        self.until = time.perf_counter() + seconds
+        self._open = 0
+        self.done = asyncio.Event()
+
+    def answered(self, status: bytes, latency_s: float) -> bool:
+        self.latencies.append(latency_s)
+        if not status.startswith(b"2"):
+            self.errors += 1
+        return time.perf_counter() < self.until
+
+    def opened(self) -> None:
+        self._open += 1
+
+    def closed(self, _client: _Client) -> None:
+        self._open -= 1
+        if not self._open:
+            self.done.set()
+
+
+async def run_load(
+    port: int, request: bytes, *, connections: int, seconds: float, pause_s: float = 0.0
+) -> dict[str, object]:
+    """``pause_s`` between an answer and the next request makes the load lighter."""
+    loop = asyncio.get_running_loop()
+    load = _Load(request, seconds, pause_s)
+    started = time.perf_counter()
+    for _ in range(connections):
+        load.opened()
+        await loop.create_connection(lambda: _Client(load), "127.0.0.1", port)
+    await load.done.wait()
+    took = time.perf_counter() - started
+    ordered = sorted(load.latencies)
+    return {
+        "requests": len(ordered),
+        "seconds": took,
+        "errors": load.errors,
+        "p50_ms": ordered[len(ordered) // 2] * 1000,
+        "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--request", required=True, help="the raw request, in hexadecimal")
+    options = parser.parse_args()
+    result = uvloop.run(
+        run_load(
+            options.port,
+            bytes.fromhex(options.request),
+            connections=options.connections,
+            seconds=options.seconds,
+            pause_s=options.pause,
+        )
+    )
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
