@@ -325,6 +325,14 @@ with running(Path(sys.argv[1])) as url:
     assert not is_running(tmp_path / "data")
 
 
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        EmbeddedPostgresError, match=r"cannot run in .*file/data: .*Not a directory"
+    ):
+        EmbeddedPostgres(tmp_path / "file" / "data").start()
+
+
 def test_the_log_is_bounded(tmp_path: Path) -> None:
     log = tmp_path / "postgres.log"
     log.write_bytes(b"x" * 1001)
@@ -357,8 +365,13 @@ def test_root_gives_the_server_to_another_account(make_server: MakeServer, tmp_p
     assert folder.stat().st_uid == account.uid
     assert folder.stat().st_mode & 0o777 == 0o700
     assert private.stat().st_mode & 0o777 == 0o701
+    assert (private / "data" / "postgres.log").stat().st_mode & 0o777 == 0o600
     server.stop()
 
+    os.chown(private / "data", account.uid, account.gid)
+    server.start()
+    server.stop()
+    assert (private / "data" / "postgres.lock").stat().st_uid == account.uid
     subprocess.run(["chown", "-R", "root", folder], check=True)
     make_server(private / "data").start()
     assert folder.stat().st_uid == account_for(folder).uid

@@ -124,7 +124,9 @@ async def test_code_older_than_the_database_leaves_it_alone(
     await migrate_up(empty_database_url)
     for half in written.glob("0002_*"):
         half.unlink()
+    await fetchval(empty_database_url, "DROP TABLE pgqueuer_schedules")
     assert await migrate_up(empty_database_url) == []
+    assert "pgqueuer_schedules" not in await fetchval(empty_database_url, TABLES)
     states = await migration_status(empty_database_url)
     assert [(state.version, state.name, state.known) for state in states] == [
         (1, "a", True),

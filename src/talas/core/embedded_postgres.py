@@ -172,7 +172,7 @@ class EmbeddedPostgres:
         except (OSError, LookupError) as error:
             self.stop()
             raise EmbeddedPostgresError(
-                f"The embedded PostgreSQL cannot use {self._folder}: {error}"
+                f"The embedded PostgreSQL cannot run in {self._data_dir}: {_reason(error)}"
             ) from error
         except BaseException:
             self.stop()
@@ -322,6 +322,12 @@ def running(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Ite
     finally:
         server.stop()
         users.release()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _data_folder(data_dir: Path) -> Path:

@@ -2,7 +2,9 @@
 
 ``talas/migrations/NNNN_what.up.sql`` and ``.down.sql``. Who migrates holds an advisory lock, so
 that any number of processes may start at once. The tables of pgqueuer are the library's own and
-follow it: they are installed or upgraded at the end of every ``migrate_up``.
+follow it: they are installed or upgraded at the end of ``migrate_up``. A release that brings
+another pgqueuer brings a migration too, if only an empty one, so that the release before knows to
+leave those tables alone.
 """
 
 import asyncio
@@ -87,7 +89,8 @@ class MigrationState(msgspec.Struct, frozen=True):
 async def migrate_up(url: str) -> list[str]:
     """Applies what is missing and returns its labels. Raises MigrationError.
 
-    A schema newer than this code is left alone: the release before runs on the one after.
+    A schema newer than this code is left alone, the queue's tables too: the release before runs
+    on the one after.
     """
     known = read_migrations()
     async with _exclusively(url) as conn:
@@ -98,7 +101,8 @@ async def migrate_up(url: str) -> list[str]:
         missing = [migration for migration in known if migration.version not in applied]
         for migration in missing:
             await _apply(conn, migration)
-        await _install_pgqueuer(conn)
+        if not _is_newer(applied, known):
+            await _install_pgqueuer(conn)
     return [migration.label for migration in missing]
 
 
@@ -217,6 +221,10 @@ async def _lock(conn: asyncpg.Connection) -> None:
 async def _select_applied(conn: asyncpg.Connection) -> dict[int, _Applied]:
     rows = await conn.fetch(SELECT_APPLIED)
     return {row[0]: _Applied(*row[1:]) for row in map(tuple, rows)}
+
+
+def _is_newer(applied: Iterable[int], known: Iterable[Migration]) -> bool:
+    return not set(applied) <= {migration.version for migration in known}
 
 
 def _refuse_changed(known: Iterable[Migration], applied: dict[int, _Applied]) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import stat
@@ -105,12 +106,23 @@ def _create(folder: Path, account: Account) -> None:
         raise EmbeddedPostgresError(
             f"{folder} holds files but no database; move them away, or restore the rest"
         )
+    _check_name(account)
     draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
     os.chown(draft, account.uid, account.gid)
     _run("initdb", "-D", str(draft), *_INITDB, account=account)
     _run("initdb", "-D", str(draft), "--sync-only", account=account)
     draft.rename(folder)
     _sync(folder.parent)
+
+
+def _check_name(account: Account) -> None:
+    try:
+        pwd.getpwuid(account.uid)
+    except KeyError:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL cannot make its files as user id {account.uid}, which has no name: start "
+            "Talas as a user that /etc/passwd knows, or set DATABASE_URL"
+        ) from None
 
 
 def _check(folder: Path, account: Account) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from talas.core.file_lock import open_private
+
 _PROTOCOL_3_0 = 196608
 _PR_SET_PDEATHSIG = 1
 _IMMEDIATE_S = 5.0
@@ -130,8 +132,10 @@ def bound_log(path: Path, limit: int) -> None:
 
     Copied, not renamed, because the server keeps appending to the file that it was given.
     """
-    with path.open("ab"):
+    with open_private(path):
         pass
     if path.stat().st_size > limit:
-        shutil.copyfile(path, path.with_name(path.name + ".1"))
+        older = path.with_name(path.name + ".1")
+        shutil.copyfile(path, older)
+        older.chmod(0o600)
         os.truncate(path, 0)
