@@ -8,8 +8,10 @@ from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, Forbidden, NotFound
 from talas.core.permissions import Permission, Role, holds, may_change_role
 from talas.core.sessions import announce_user_changed
+from talas.core.text import MAX_EMAIL, clean_text, printable
 from talas.domains.admin import sql
 from talas.domains.auth import service as auth
+from talas.domains.auth.service import NewAccount
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
@@ -25,6 +27,32 @@ class Administrator(msgspec.Struct, frozen=True):
 
 
 COMMAND_LINE = Administrator(None, "command line", Role.SUPER_ADMIN, "local")
+
+
+async def find_account(conn: Connection, name: str) -> sql.AccountState:
+    """By username or e-mail, ignoring case; raises NotFound. The row is locked."""
+    name = clean_text(name, "name", max_length=MAX_EMAIL)
+    await sql.select_super_admins_for_update(conn)
+    user_id = await sql.select_id_by_name(conn, name)
+    account = await sql.select_account_for_update(conn, user_id) if user_id else None
+    if account is None:
+        raise NotFound(f"No account is named {printable(name)}")
+    return account
+
+
+async def list_accounts(conn: Connection) -> list[sql.AccountListRow]:
+    """All that are not deleted, in order of id."""
+    return await sql.select_accounts(conn)
+
+
+async def create_account(
+    conn: Connection, by: Administrator, account: NewAccount, *, role: Role
+) -> int:
+    """The new user's id. Raises Conflict that names what is taken."""
+    user_id = await auth.register(conn, account, role=role)
+    after = {"username": account.username, "role": role, "status": ACTIVE}
+    await write_audit(conn, by, "user.create", target_id=user_id, before=None, after=after)
+    return user_id
 
 
 async def change_account(
@@ -47,6 +75,9 @@ async def change_account(
     after = msgspec.structs.replace(
         before, role=role or before.role, status=status or before.status
     )
+    # An actor who was a super_admin when the request came may have been demoted since.
+    if by.role is Role.SUPER_ADMIN and by.user_id is not None and by.user_id not in super_admins:
+        raise Forbidden("Your role does not allow this")
     _check_rights(by, before, after)
     if super_admins == [user_id] and (after.role, after.status) != (
         Role.SUPER_ADMIN,

@@ -1,5 +1,6 @@
 """Roles, statuses, and the log of who changed them."""
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ class AccountListRow(msgspec.Struct, frozen=True):
     email: str
     role: str
     status: str
-    created_at: Any
+    created_at: dt.datetime
 
 
 # Whoever takes or gives super_admin holds all of these rows, in one order: two who demote
@@ -70,12 +71,11 @@ SELECT id, username, email, role, status, created_at
 FROM users
 WHERE status <> 'deleted'
 ORDER BY id
-LIMIT $1 OFFSET $2
 """
 
 
-async def select_accounts(conn: Connection, *, limit: int, offset: int) -> list[AccountListRow]:
-    return as_rows(AccountListRow, await conn.fetch(SELECT_ACCOUNTS, limit, offset))
+async def select_accounts(conn: Connection) -> list[AccountListRow]:
+    return as_rows(AccountListRow, await conn.fetch(SELECT_ACCOUNTS))
 
 
 UPDATE_ACCOUNT_STATE = """

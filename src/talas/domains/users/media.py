@@ -27,6 +27,8 @@ _PICTURE = ResponseSpec(
     bytes, description="The picture", media_type="image/jpeg", generate_examples=False
 )
 
+_UNCHANGED = ResponseSpec(None, description="The one that the client has", generate_examples=False)
+
 
 @route(
     "/uploads/avatars/{name:str}",
@@ -37,7 +39,7 @@ _PICTURE = ResponseSpec(
         tag="users",
         media=True,
         errors=(404, 412, 416),
-        responses={200: _PICTURE, 206: _PICTURE},
+        responses={200: _PICTURE, 206: _PICTURE, 304: _UNCHANGED},
     ),
 )
 async def show_avatar(request: Request, name: str) -> RangedResponse:

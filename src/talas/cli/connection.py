@@ -1,0 +1,54 @@
+"""The database as commands use it: one transaction, and a sentence when it cannot be had."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import asyncpg
+
+from talas.core import embedded_postgres
+from talas.core.database import Connection, open_connection
+from talas.core.errors import Unavailable
+from talas.core.settings import load_settings
+
+AnswerT = TypeVar("AnswerT")
+_TIMEOUT_MS = "5000"
+
+
+def in_transaction(act: Callable[[Connection], Awaitable[AnswerT]]) -> AnswerT:
+    """What ``act`` returns, once its transaction has committed.
+
+    Raises TalasError, SettingsError or EmbeddedPostgresError, each with a sentence.
+    """
+    with _database_url() as url:
+        try:
+            return asyncio.run(_commit(url, act))
+        except asyncpg.UndefinedTableError:
+            raise Unavailable(
+                "The database has no tables yet; run `talas migrate up` or `talas serve` first"
+            ) from None
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unavailable(f"The database at DATABASE_URL cannot be used: {error}") from None
+
+
+async def _commit(url: str, act: Callable[[Connection], Awaitable[AnswerT]]) -> AnswerT:
+    conn = await open_connection(
+        url, application_name="talas command", statement_timeout=_TIMEOUT_MS
+    )
+    try:
+        async with conn.transaction():
+            return await act(conn)
+    finally:
+        await conn.close()
+
+
+@contextmanager
+def _database_url() -> Iterator[str]:
+    """The embedded database runs for as long as the command does, unless it ran before."""
+    settings = load_settings()
+    if settings.database.url is not None:
+        yield settings.database.url
+        return
+    with embedded_postgres.running(settings.data_dir) as url:
+        yield url
