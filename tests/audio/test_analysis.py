@@ -27,7 +27,7 @@ from tests.audio.synthesis import (
 
 from talas.audio import decode
 from talas.audio.analysis import Analysis, analyse
-from talas.audio.containers import FLAC, MP3, WAV
+from talas.audio.containers import AIFF, FLAC, MP3, WAV
 from talas.audio.errors import AudioError
 from talas.audio.measurements import Measurements
 from talas.audio.sniff import sniff_file
@@ -182,10 +182,13 @@ def test_sample_rates(tmp_path: Path, sample_rate: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [4, 6, 8])
-def test_many_channels(tmp_path: Path, channels: int) -> None:
-    found = measured(write_noise(tmp_path / "x", seconds=1, channels=channels))
-    assert found.channels == channels
-    assert found.loudness_lufs is not None
+@pytest.mark.parametrize("encoding", ["wav", "aiff", "flac", "m4a", "opus"])
+def test_many_channels(tmp_path: Path, encoding: str, channels: int) -> None:
+    file = write_tone(tmp_path / "x", encoding, seconds=0.5, channels=channels, dbfs=-12)
+    found = analysed(file)
+    assert found.measurements.channels == channels
+    assert found.measurements.loudness_lufs is not None
+    assert found.peaks.pairs.max() < 40, "a mix of many is no louder than one"
 
 
 @pytest.mark.parametrize("channels", [3, 5, 7])
@@ -199,6 +202,14 @@ def test_channels_without_a_layout(channels: int) -> None:
 def test_nine_channels_are_too_many() -> None:
     with pytest.raises(AudioError, match="It has 9 channels"):
         analyse(io.BytesIO(wav_bytes(bytes(18 * 44100), channels=9)), WAV)
+
+
+def test_an_aiff_with_channels_in_an_order_of_its_own(tmp_path: Path) -> None:
+    """FFmpeg writes 7.1 in an order that it reads back as a custom layout."""
+    data = write_noise(tmp_path / "x", "aiff", seconds=1, channels=8).read_bytes()
+    assert b"CHAN" in data[:64]
+    for _ in range(5):
+        assert analyse(io.BytesIO(data), AIFF).measurements.duration_ms == 1000
 
 
 def test_an_impossible_sample_rate_is_refused() -> None:

@@ -87,6 +87,15 @@ def test_random_damage_ends_in_a_track_or_a_sentence(
         assert len(found.peaks.pairs) > 0
 
 
+@pytest.mark.parametrize("encoding", ["mp3", "aac", "oggflac"])
+def test_files_of_two_shapes_joined_are_one_track(tmp_path: Path, encoding: str) -> None:
+    """The second is brought to the rate and the channels of the first."""
+    second = write_noise(tmp_path / "2", encoding, seconds=1, sample_rate=32000, channels=1)
+    found = analysed(sound(tmp_path, encoding, 2) + second.read_bytes()).measurements
+    assert (found.sample_rate, found.channels) == (48000, 2)
+    assert found.duration_ms == pytest.approx(3000, abs=100)
+
+
 @pytest.mark.parametrize("promised", [2**32 - 1, 2**32 - 100, 2**31])
 def test_a_wav_that_promises_gigabytes_is_as_long_as_its_bytes(promised: int) -> None:
     data = wav_bytes(bytes(44100 * 2 * 2), promised=promised)

@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
-from tests.audio.synthesis import id3_tag, picture, wav_bytes, write_tone
+from tests.audio.synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_tone
 
 from talas.audio import process
 from talas.audio.containers import CONTAINERS, MP3, WAV
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
 from talas.audio.process import analyse_file
-from talas.audio.waveform import from_dat
+from talas.audio.waveform import Peaks, from_dat, to_dat
 
 HOURS_OF_ZEROS = 2**31
 
@@ -50,11 +52,11 @@ def children() -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("encoding", ["mp3", "aac", "m4a", "flac", "aiff", "ogg", "opus"])
+@pytest.mark.parametrize("encoding", ["aac", "alac", "flac", "aiff", "ogg", "opus"])
 def test_a_file_of_every_kind_comes_back_whole(tmp_path: Path, encoding: str) -> None:
     """Each kind, since what its decoding imports late could no longer be opened."""
     file = write_tone(tmp_path / "-rf; $(touch x).html", encoding, seconds=1.5)
-    result = run(file, encoding)
+    result = run(file, ENCODINGS[encoding].container)
     assert result.measurements.duration_ms == pytest.approx(1500, abs=45)
     assert from_dat(result.waveform_dat).pairs.shape[1] == 2
     assert result.waveform_png.startswith(b"\x89PNG")
@@ -97,7 +99,7 @@ def test_too_much_processor_time(bomb: Path) -> None:
     assert children() == []
 
 
-@pytest.mark.parametrize("mebibytes", [2, 24, 48, 64])
+@pytest.mark.parametrize("mebibytes", [2, 24, 48])
 def test_too_little_memory_to_begin_with(tmp_path: Path, mebibytes: int) -> None:
     file = write_tone(tmp_path / "sound", seconds=1)
     with pytest.raises(AudioError, match="needs more memory to decode than is allowed"):
@@ -138,10 +140,62 @@ def test_every_way_to_die_has_a_sentence(
     assert children() == []
 
 
-def test_what_the_subprocess_started_dies_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def answer_with(**changed: Any) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "format": "wav",
+        "codec": "pcm_s16le",
+        "duration_ms": 1000,
+        "sample_rate": 48000,
+        "channels": 2,
+        "bitrate": 1536000,
+        "loudness_lufs": -23.0,
+        "peak_dbtp": -23.0,
+        "leading_silence_ms": 0,
+        "trailing_silence_ms": 0,
+        "damaged": False,
+        "tags": {},
+    }
+    files = {
+        "waveform_dat": to_dat(Peaks(48000, 256, np.zeros((2, 2), np.int8))),
+        "waveform_png": b"\x89PNG\r\n",
+        "cover_jpeg": None,
+    }
+    for name in changed.keys() & figures.keys():
+        figures[name] = changed.pop(name)
+    return {"type": "analysed", "result": {"measurements": figures, **files, **changed}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"loudness_lufs": float("nan")},
+        {"peak_dbtp": float("inf")},
+        {"duration_ms": 2**40},
+        {"sample_rate": 0},
+        {"codec": "x" * 99},
+        {"tags": {"title": "x" * 256}},
+        {"waveform_dat": b"short"},
+        {"waveform_png": b"<svg/>"},
+        {"cover_jpeg": b"<html>"},
+    ],
+)
+def test_an_answer_that_lies_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
 ) -> None:
-    pretend(monkeypatch, tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
+    sound = write_tone(tmp_path / "sound")
+    pretend(monkeypatch, tmp_path, f"exec cat {tmp_path}/answer")
+    (tmp_path / "answer").write_bytes(msgspec.msgpack.encode(answer_with()))
+    assert run(sound).measurements.duration_ms == 1000
+    (tmp_path / "answer").write_bytes(msgspec.msgpack.encode(answer_with(**changed)))
+    with pytest.raises(AudioError, match="broke down"):
+        run(sound)
+
+
+@pytest.mark.parametrize("ending", ["wait", "exit 0"])
+def test_what_the_subprocess_started_dies_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    pretend(monkeypatch, tmp_path, f"sleep 60 >&- & echo $! > {tmp_path}/pid; {ending}")
     with pytest.raises(AudioError):
         run(write_tone(tmp_path / "sound"), wall_limit_s=0.5)
     assert gone(int((tmp_path / "pid").read_text()))
@@ -160,15 +214,17 @@ def test_the_subprocess_sees_no_path_and_no_environment(
     assert seen.count("sound-canary") == 1, "only as the open standard input"
 
 
-def test_cancelling_leaves_nothing(bomb: Path) -> None:
+@pytest.mark.parametrize("after", [0.0, 0.005, 0.05, 0.4])
+def test_cancelling_leaves_nothing(bomb: Path, after: float) -> None:
     async def cancelled() -> None:
         limits = {"wall_limit_s": 60.0, "cpu_limit_s": 60.0, "memory_limit_bytes": 512 << 20}
         task = asyncio.create_task(analyse_file(bomb, WAV, **limits))
-        await asyncio.sleep(0.4)
-        assert children()
+        await asyncio.sleep(after)
+        assert children() or after < 0.1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await asyncio.sleep(0.05 if after < 0.1 else 0)
         assert children() == []
 
     asyncio.run(cancelled())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from talas.audio.answer import Analysed, Answer, Refused
+from talas.audio.answer import LONGEST_TEXT, Analysed, Answer, Refused
 from talas.audio.containers import CONTAINERS, Container
 from talas.audio.cover import make_cover
 from talas.audio.decode import Source, open_source
@@ -19,7 +19,7 @@ from talas.audio.tags import read_tags
 from talas.audio.waveform import PeakBuilder, Peaks, to_dat
 
 _LEAST_DAMAGED_SECONDS = 1.0
-_LONGEST_DETAIL = 500
+_MOST_BITS_PER_SECOND = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def answer(file: BinaryIO, name: str) -> Answer:
     try:
         analysis = analyse(file, CONTAINERS[name])
     except AudioError as error:
-        return Refused(error.reason, error.detail)
+        return Refused(error.reason, error.detail and error.detail[:LONGEST_TEXT])
     except MemoryError:
         raise
     except Exception as error:
-        return Refused("The file could not be decoded.", repr(error)[:_LONGEST_DETAIL])
+        return Refused("The file could not be decoded.", repr(error)[:LONGEST_TEXT])
     return Analysed(
         AnalysisResult(
             measurements=analysis.measurements,
@@ -100,7 +100,7 @@ def _measurements(
         duration_ms=round(source.samples * 1000 / rate),
         sample_rate=rate,
         channels=source.channels,
-        bitrate=round(source.packet_bytes * 8 * rate / source.samples),
+        bitrate=min(round(source.packet_bytes * 8 * rate / source.samples), _MOST_BITS_PER_SECOND),
         loudness_lufs=meter.loudness_lufs,
         peak_dbtp=meter.peak_dbtp,
         leading_silence_ms=silence.leading * 1000 // rate,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from talas.audio.measurements import AnalysisResult
 
 MOST_ANSWER_BYTES = 8 * 1024 * 1024
+LONGEST_TEXT = 500
+
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 
 
 class Analysed(msgspec.Struct, frozen=True, tag="analysed"):
@@ -18,8 +23,8 @@ class Analysed(msgspec.Struct, frozen=True, tag="analysed"):
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The file did not, and why: the two parts of an AudioError."""
 
-    reason: str
-    detail: str | None
+    reason: Text
+    detail: Text | None
 
 
 Answer = Analysed | Refused

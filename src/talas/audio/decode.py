@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from talas.audio.containers import Container
+from talas.audio.containers import AIFF, Container
 from talas.audio.errors import AudioError
 
 MOST_SECONDS = 12 * 3600
@@ -24,6 +24,7 @@ SAMPLE_RATES = range(4000, 768_001)
 """Below, K-weighting is not defined; above, nothing records."""
 
 _STILLS = frozenset({"mjpeg", "png", "webp", "bmp", "gif"})
+_USUAL_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 _READ_BYTES = 65536
 _READ_FAILURES = 16
 
@@ -167,7 +168,21 @@ def _only_audio_stream(media: InputContainer, container: Container) -> AudioStre
     if not container.takes(codec):
         raise AudioError(f"Its audio is coded as {codec}, which is not accepted.")
     stream.codec_context.thread_count = 1
+    if container is AIFF:
+        _forget_layout(stream)
     return stream
+
+
+def _forget_layout(stream: AudioStream) -> None:
+    """Has the channels taken in their usual order, whatever the file says of them.
+
+    AIFF may give them any order, and FFmpeg then keeps it in memory of its own, which PyAV frees
+    once for every frame that it wraps.
+    """
+    channels = stream.codec_context.channels
+    # Even counting the channels has freed it, so it must be replaced before anything else happens.
+    stream.codec_context.layout = _USUAL_LAYOUTS[min(channels, len(_USUAL_LAYOUTS)) - 1]
+    _check_channels(channels)
 
 
 def _is_moving(stream: VideoStream) -> bool:
@@ -184,15 +199,17 @@ def _promised_seconds(stream: AudioStream) -> float:
 
 
 def _check_shape(frame: AudioFrame) -> None:
-    if frame.layout.nb_channels > MOST_CHANNELS:
-        raise AudioError(
-            f"It has {frame.layout.nb_channels} channels. At most {MOST_CHANNELS} are accepted."
-        )
+    _check_channels(frame.layout.nb_channels)
     if frame.sample_rate not in SAMPLE_RATES:
         raise AudioError(
             f"Its sample rate of {frame.sample_rate} Hz is outside "
             f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1} Hz."
         )
+
+
+def _check_channels(channels: int) -> None:
+    if channels > MOST_CHANNELS:
+        raise AudioError(f"It has {channels} channels. At most {MOST_CHANNELS} are accepted.")
 
 
 def _raise_if_fatal(error: av.FFmpegError) -> None:

@@ -10,7 +10,11 @@ TAG_LENGTH = 255
 """The longest text, in characters, that is taken over from a file's tags."""
 
 TagText = Annotated[str, msgspec.Meta(min_length=1, max_length=TAG_LENGTH)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=12 * 3600 * 1000)]
+BitsPerSecond = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Hertz = Annotated[int, msgspec.Meta(ge=1, le=768_000)]
+Decibels = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 
 
 class Tags(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,16 +38,16 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     reading noticed that some of the file is spoilt or missing.
     """
 
-    format: str
-    codec: str
-    duration_ms: Count
-    sample_rate: Annotated[int, msgspec.Meta(gt=0)]
+    format: Word
+    codec: Word
+    duration_ms: Milliseconds
+    sample_rate: Hertz
     channels: Annotated[int, msgspec.Meta(ge=1, le=8)]
-    bitrate: Count
-    loudness_lufs: float | None
-    peak_dbtp: float | None
-    leading_silence_ms: Count
-    trailing_silence_ms: Count
+    bitrate: BitsPerSecond
+    loudness_lufs: Decibels | None
+    peak_dbtp: Decibels | None
+    leading_silence_ms: Milliseconds
+    trailing_silence_ms: Milliseconds
     damaged: bool
     tags: Tags
 

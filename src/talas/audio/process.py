@@ -96,9 +96,10 @@ async def _read_answer(process: asyncio.subprocess.Process) -> bytes:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Ends the subprocess and whatever it may have started, and waits until it is gone."""
+    # Its group outlives it where something taken over has started more of itself.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
         # A second cancellation must not leave before the process has been reaped.
         await asyncio.shield(asyncio.ensure_future(process.wait()))
 
@@ -119,7 +120,16 @@ def _result(message: bytes) -> AnalysisResult:
         answer: Answer = decoder.decode(message)
         if isinstance(answer, Refused):
             raise AudioError(answer.reason, answer.detail)
-        from_dat(answer.result.waveform_dat)
+        _check_files(answer.result)
     except (msgspec.MsgspecError, ValueError) as error:
         raise AudioError(_CRASHED, f"unreadable answer: {error}") from error
     return answer.result
+
+
+def _check_files(result: AnalysisResult) -> None:
+    """Raises ValueError for artefacts that are not of the kind they will be served as."""
+    from_dat(result.waveform_dat)
+    if not result.waveform_png.startswith(b"\x89PNG\r\n"):
+        raise ValueError("the waveform is not drawn as PNG")
+    if result.cover_jpeg is not None and not result.cover_jpeg.startswith(b"\xff\xd8\xff"):
+        raise ValueError("the cover is not a JPEG")

@@ -12,6 +12,8 @@ HEAD_BYTES = 65536
 """How much of a file `sniff` wants to see."""
 
 _ID3_HEADER = 10
+_MOST_TAGS = 4
+_LONGEST_HEADER = 7
 _LONGEST_LAYER3_FRAME = 1441
 _FRAMES_AFTER_JUNK = 4
 _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
@@ -23,7 +25,7 @@ _OGG_AUDIO = ((b"\x01vorbis", OGG), (b"\x7fFLAC", OGG),
               (b"OpusHead", OPUS))  # fmt: skip
 _OGG_VIDEO = (b"\x80theora", b"\x01video", b"BBCD", b"OVP80")
 
-type_of_header = Callable[[bytes, int], FrameHeader | None]
+HeaderReader = Callable[[bytes, int], FrameHeader | None]
 
 
 def sniff(head: bytes) -> Container | None:
@@ -33,9 +35,11 @@ def sniff(head: bytes) -> Container | None:
     `sniff_file` decides with the file at hand.
     """
     head = head[:HEAD_BYTES]
-    start = _id3_end(head)
-    if start >= len(head) > 0 and start > 0:
-        return MP3
+    start = 0
+    for _ in range(_MOST_TAGS):
+        start += _id3_end(head[start:])
+    if start >= len(head):
+        return MP3 if start else None
     return _sniff_audio(head[start:], tagged=start > 0)
 
 
@@ -45,13 +49,11 @@ def sniff_file(file: BinaryIO) -> Container | None:
     Leaves the file at its start.
     """
     start = 0
-    while True:
+    for _ in range(_MOST_TAGS):
         file.seek(start)
-        head = file.read(HEAD_BYTES)
-        skipped = _id3_end(head)
-        start += skipped
-        if not skipped or not head:
-            break
+        start += _id3_end(file.read(_ID3_HEADER))
+    file.seek(start)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     return _sniff_audio(head, tagged=start > 0)
 
@@ -113,7 +115,7 @@ def _id3_end(data: bytes) -> int:
     return _ID3_HEADER + footer + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
 
 
-def _has_frames(data: bytes, at: int, header: type_of_header, count: int) -> bool:
+def _has_frames(data: bytes, at: int, header: HeaderReader, count: int) -> bool:
     """Whether `count` frames of one kind follow each other from `at`.
 
     Fewer will do where the data ends inside or right behind the last one.
@@ -128,9 +130,6 @@ def _has_frames(data: bytes, at: int, header: type_of_header, count: int) -> boo
         kind = frame.kind
         at += frame.length
     return True
-
-
-_LONGEST_HEADER = 7
 
 
 def _has_late_frames(data: bytes) -> bool:
