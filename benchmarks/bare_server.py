@@ -56,7 +56,7 @@ class UpdatedUser(msgspec.Struct):
 
 
 @asgi("/constant")
-async def constant(scope: Scope, receive: Receive, send: Send) -> None:
+async def constant(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": BODY})
 

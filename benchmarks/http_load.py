@@ -24,8 +24,8 @@ class _Client(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._load.closed(self)
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._load.closed()
 
     def _send(self) -> None:
         self._sent_at = time.perf_counter()
@@ -71,7 +71,7 @@ class _Load:
     def opened(self) -> None:
         self._open += 1
 
-    def closed(self, _client: _Client) -> None:
+    def closed(self) -> None:
         self._open -= 1
         if not self._open:
             self.done.set()

@@ -72,15 +72,15 @@ def talas_serve(data_dir: Path, **settings: str) -> Iterator[TalasServer]:
         **settings,
     }
     environment.pop("DATABASE_URL", None)
-    log = tempfile.TemporaryFile()
     began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "talas", "serve"],
-        env=environment,
-        cwd=data_dir.parent,
-        stdout=log,
-        stderr=log,
-    )
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "talas", "serve"],
+            env=environment,
+            cwd=data_dir.parent,
+            stdout=log,
+            stderr=log,
+        )
     server = TalasServer(process, data_dir, http, chat)
     try:
         wait_ready(f"{server.url}/ready", process)
@@ -109,9 +109,11 @@ def wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args} ended with {process.returncode}")
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            with urllib.request.urlopen(url, timeout=2):
-                return
+        with (
+            contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(url, timeout=2),
+        ):
+            return
         time.sleep(0.02)
     raise TimeoutError(f"{url} did not answer within {START_S:g} s")
 
