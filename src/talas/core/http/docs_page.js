@@ -285,11 +285,12 @@ function tryIt(method, path, operation, parameters) {
   return [heading("Try it"), form, answer];
 }
 
-function inside({ method, path, operation, parameters }) {
+function inside({ method, path, operation, parameters, headToo }) {
   const body = operation.requestBody && Object.entries(resolve(operation.requestBody).content)[0];
   return el("div", { class: "inside" },
     operation.description ? el("p", null, operation.description) : null,
     security(operation),
+    headToo ? el("p", { class: "note" }, "HEAD is answered too, without the body.") : null,
     parameters.length ? [heading("Parameters"), parametersTable(parameters)] : null,
     body ? [heading(`Body, ${body[0]}`), schemaBlock(body[1].schema)] : null,
     heading("Answers"), responsesTable(operation.responses),
@@ -311,10 +312,11 @@ function routeNode(route) {
 
 function readRoutes() {
   const routes = Object.entries(spec.paths || {}).flatMap(([path, item]) =>
-    METHODS.filter((method) => item[method]).map((method) => {
+    METHODS.filter((method) => item[method] && !(method === "head" && item.get)).map((method) => {
       const operation = item[method];
       const parameters = [...(item.parameters || []), ...(operation.parameters || [])].map(resolve);
-      return { method, path, operation, parameters, tag: (operation.tags || ["other"])[0],
+      const headToo = method === "get" && item.head;
+      return { method, path, operation, parameters, headToo, tag: (operation.tags || ["other"])[0],
         id: operation.operationId || `${method}-${path}`,
         words: `${method} ${path} ${operation.summary || ""} ${operation.tags || ""}`.toLowerCase() };
     }));
