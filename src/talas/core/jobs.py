@@ -34,6 +34,7 @@ FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 300.0
 OUTLAST_S = 600.0
 URGENT = 10
+APPLICATION = "talas jobs"
 
 DEPTH = Gauge(
     "talas_jobs", "Jobs that wait, run or have failed", ["job", "status"], multiprocess_mode="max"
@@ -79,6 +80,21 @@ WHERE created < now() - interval '7 days'
 async def delete_old_log(conn: Connection) -> None:
     """What the queue wrote about jobs that ended more than a week ago."""
     await conn.execute(DELETE_OLD_LOG)
+
+
+SELECT_WORKER_LISTENS = """
+SELECT EXISTS (
+  SELECT
+  FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = $1
+)
+"""
+
+
+async def worker_listens(conn: Connection) -> bool:
+    """Whether some worker waits for jobs now."""
+    listens: bool = await conn.fetchval(SELECT_WORKER_LISTENS, APPLICATION)
+    return listens
 
 
 class JobRunner:
@@ -144,7 +160,7 @@ class JobRunner:
 
     async def _run_connected(self) -> None:
         conn = await open_connection(
-            self._url, application_name="talas jobs", statement_timeout="10000"
+            self._url, application_name=APPLICATION, statement_timeout="10000"
         )
         try:
             queries = Queries.from_asyncpg_connection(_Timed(conn))  # type: ignore[arg-type]

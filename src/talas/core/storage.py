@@ -28,6 +28,7 @@ CHUNK = 1024 * 1024
 READ_CHUNK = 256 * 1024
 PART = 5 * 1024 * 1024
 INCOMING = ".incoming"
+_NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 AnswerT = TypeVar("AnswerT")
@@ -226,13 +227,29 @@ async def _read_local(path: Path, start: int, end: int) -> AsyncGenerator[bytes,
         raise ObjectMissing(path.name) from error
     try:
         while start < end:
-            chunk = await _in_thread(os.pread, descriptor, min(READ_CHUNK, end - start), start)
+            size = min(READ_CHUNK, end - start)
+            chunk = _read_cached(descriptor, size, start)
+            if chunk is None:
+                chunk = await _in_thread(os.pread, descriptor, size, start)
             if not chunk:
                 raise EOFError(f"{path.name} ends at byte {start}, not at {end}")
             start += len(chunk)
             yield chunk
     finally:
         os.close(descriptor)
+
+
+def _read_cached(descriptor: int, size: int, start: int) -> bytes | None:
+    """What the system has in memory, without the trip to a thread; None when it would wait for
+    the disk, or cannot tell."""
+    if _NOWAIT is None:
+        return None
+    block = bytearray(size)
+    try:
+        got = os.preadv(descriptor, [block], start, _NOWAIT)
+    except OSError:
+        return None
+    return bytes(block[:got]) if got < size else bytes(block)
 
 
 def _create(draft: Path) -> int:

@@ -1,5 +1,6 @@
 """Conditional and range requests (RFC 9110, sections 13 and 14) on content that is streamed."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import re
@@ -20,6 +21,8 @@ MAX_PARTS = 16
 MAX_RANGE_HEADER = 2048
 # Ranges that are closer to each other than a part's head are cheaper as one.
 PART_OVERHEAD = 100
+# The server takes what is sent to a client that has gone, without a word.
+WATCHED_BYTES = 1024 * 1024
 _SPEC = re.compile(r"(\d{1,19})-(\d{0,19})|-(\d{1,19})")
 _TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -185,23 +188,33 @@ class _Sender:
         self._with_body = method != "HEAD" and answer.status != 304
         self._boundary = secrets.token_hex(12)
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """The first bytes are read before the answer begins, so that a missing object can still
         become an error."""
+        headers, length = self._headers()
         async with contextlib.aclosing(self._body()) as body:
             try:
                 chunk = await anext(body, b"") if self._with_body else b""
             except ObjectMissing:
                 raise NotFound("Not found") from None
-            headers = [(k.encode(), v.encode("latin-1")) for k, v in self._headers()]
-            status = self._answer.status
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            while chunk:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self._answer.status,
+                    "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers],
+                }
+            )
+            if length > WATCHED_BYTES and chunk:
+                await _send_while_listening(send, receive, chunk, body)
+                return
+            while chunk and length > len(chunk):
+                length -= len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 chunk = await anext(body, b"")
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": chunk, "more_body": False})
 
-    def _headers(self) -> list[tuple[str, str]]:
+    def _headers(self) -> tuple[list[tuple[str, str]], int]:
+        """And the body's length in bytes."""
         content, spans = self._content, self._answer.spans
         headers = [
             ("etag", f'"{content.etag}"'),
@@ -210,7 +223,7 @@ class _Sender:
             *content.headers.items(),
         ]
         if self._answer.status == 304:
-            return headers
+            return headers, 0
         if len(spans) == 1:
             headers.append(("content-type", content.media_type))
             if self._answer.status == 206:
@@ -220,7 +233,7 @@ class _Sender:
             headers.append(("content-type", f"multipart/byteranges; boundary={self._boundary}"))
             length = sum(len(self._part_head(span)) + span[1] - span[0] for span in spans)
             length += len(self._tail())
-        return [*headers, ("content-length", str(length))]
+        return [*headers, ("content-length", str(length))], length
 
     async def _body(self) -> AsyncGenerator[bytes, None]:
         spans, read = self._answer.spans, self._content.read
@@ -245,3 +258,24 @@ class _Sender:
 
     def _tail(self) -> bytes:
         return f"\r\n--{self._boundary}--\r\n".encode()
+
+
+async def _send_while_listening(
+    send: Send, receive: Receive, chunk: bytes, body: AsyncGenerator[bytes, None]
+) -> None:
+    """Ends early when the client goes."""
+    gone = asyncio.Event()
+    listening = asyncio.create_task(_listen(receive, gone))
+    try:
+        while chunk and not gone.is_set():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            chunk = await anext(body, b"")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        listening.cancel()
+
+
+async def _listen(receive: Receive, gone: asyncio.Event) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    gone.set()

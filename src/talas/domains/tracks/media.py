@@ -11,7 +11,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from talas.audio import waveform
 from talas.core.errors import NotFound
 from talas.core.http.describe import describe, int_query
-from talas.core.http.envelope import Failure
 from talas.core.http.pagination import parse_int
 from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
@@ -26,7 +25,6 @@ _PART = ResponseSpec(
     bytes, description="The part asked for", media_type="*/*", generate_examples=False
 )
 _UNCHANGED = ResponseSpec(None, description="What you have is still right", generate_examples=False)
-_OTHER = ResponseSpec(Failure, description="A precondition failed", generate_examples=False)
 
 
 def _media(summary: str, *, with_points: bool = False) -> dict[str, Any]:
@@ -40,9 +38,9 @@ def _media(summary: str, *, with_points: bool = False) -> dict[str, Any]:
             summary,
             tag="tracks",
             media=True,
-            errors=(400, 404, 416),
+            errors=(404, 412, 416),
             query=(points,) if with_points else (),
-            responses={200: _BYTES, 206: _PART, 304: _UNCHANGED, 412: _OTHER},
+            responses={200: _BYTES, 206: _PART, 304: _UNCHANGED},
         ),
     }
 

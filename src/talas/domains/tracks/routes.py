@@ -1,7 +1,6 @@
 """``/tracks``: music comes in, is listed, changed and taken away."""
 
 from litestar import delete, get, post, put
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
@@ -14,7 +13,7 @@ from talas.core.http.describe import (
     int_query,
     text_query,
 )
-from talas.core.http.envelope import Acknowledged, Envelope, Failure, Paged, ok
+from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.multipart import FormReader, read_form_head
 from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
@@ -34,7 +33,6 @@ _FORM = {
     "visibility": Schema(type=OpenAPIType.STRING, enum=list(service.VISIBILITIES)),
     "license": Schema(type=OpenAPIType.STRING, description="An SPDX id, or all-rights-reserved"),
 }
-_TOO_SLOW = ResponseSpec(Failure, description="The body came too slowly", generate_examples=False)
 
 
 @post(
@@ -43,8 +41,7 @@ _TOO_SLOW = ResponseSpec(Failure, description="The body came too slowly", genera
         "Upload a track",
         tag="tracks",
         form=_FORM,
-        errors=(400, 409, 413, 415, 507),
-        responses={408: _TOO_SLOW},
+        errors=(400, 409, 415, 507),
     ),
 )
 async def upload_track(request: Request) -> Envelope[Track]:

@@ -50,6 +50,12 @@ class UnanalysedRow(msgspec.Struct, frozen=True):
     container: str
 
 
+class OutcomeRow(msgspec.Struct, frozen=True):
+    id: int
+    status: str
+    error: str | None
+
+
 class StoredRow(msgspec.Struct, frozen=True):
     id: int
     storage_key: str
@@ -457,3 +463,15 @@ LIMIT 500
 
 async def select_stored(conn: Connection, *, after_id: int) -> list[StoredRow]:
     return as_rows(StoredRow, await conn.fetch(SELECT_STORED, after_id))
+
+
+SELECT_OUTCOMES = """
+SELECT id, status, error
+FROM tracks
+WHERE id = ANY($1::INT[]) AND status <> 'processing'
+"""
+
+
+async def select_outcomes(conn: Connection, track_ids: list[int]) -> list[OutcomeRow]:
+    """Of those tracks the ones whose analysis has ended."""
+    return as_rows(OutcomeRow, await conn.fetch(SELECT_OUTCOMES, track_ids))

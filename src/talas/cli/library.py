@@ -1,0 +1,210 @@
+"""``talas library import FOLDER``: music that is already on this machine."""
+
+import asyncio
+import contextlib
+import enum
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from talas.core import embedded_postgres, jobs
+from talas.core.database import Database
+from talas.core.errors import Conflict, InvalidData, Unavailable
+from talas.core.settings import Settings, load_settings
+from talas.core.storage import Storage
+from talas.core.text import printable
+from talas.domains.admin import service as admin
+from talas.domains.tracks import sql
+from talas.domains.tracks.importing import Fate, Importer, Outcome, find_files
+
+_POLL_S = 0.3
+_MAX_CONNECTIONS = 2
+
+app = typer.Typer(no_args_is_help=True, help="Bring music in from this machine.")
+
+
+class Visibility(enum.StrEnum):
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class _Options(msgspec.Struct, frozen=True):
+    folder: Path
+    user: str
+    visibility: str
+    dry_run: bool
+    wait: bool
+
+
+@app.callback()
+def _group() -> None:
+    """Bring music in from this machine."""
+
+
+@app.command("import")
+def import_folder(
+    folder: Annotated[
+        Path, typer.Argument(help="Searched with all folders below it.", show_default=False)
+    ],
+    user: Annotated[str, typer.Option(help="Whose tracks they become: a username or e-mail.")],
+    visibility: Annotated[Visibility, typer.Option(help="Who may hear them.")] = Visibility.PUBLIC,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when all have been analysed by a worker.")
+    ] = False,
+) -> None:
+    """Import a folder of music. What the user has already, by content, is skipped; what is no
+    audio is counted and left alone. The exit code is 1 when a file failed."""
+    if not folder.is_dir():
+        raise InvalidData(f"{printable(str(folder))} is not a folder")
+    options = _Options(folder, user, visibility, dry_run, wait)
+    settings = load_settings()
+    with _database_url(settings) as url:
+        outcomes = asyncio.run(_import(_on(settings, url), options))
+    _print_summary(outcomes, dry_run=dry_run)
+    if any(outcome.fate is Fate.FAILED for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _database_url(settings: Settings) -> Iterator[str]:
+    """The embedded database runs for as long as the command does, unless it ran before."""
+    if settings.database.url is not None:
+        yield settings.database.url
+        return
+    with embedded_postgres.running(settings.data_dir) as url:
+        yield url
+
+
+def _on(settings: Settings, url: str) -> Settings:
+    return msgspec.structs.replace(
+        settings, database=msgspec.structs.replace(settings.database, url=url)
+    )
+
+
+async def _import(settings: Settings, options: _Options) -> list[Outcome]:
+    try:
+        db = await Database.connect(
+            settings.database, application="talas library", max_connections=_MAX_CONNECTIONS
+        )
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Unavailable(f"The database cannot be used: {error}") from None
+    try:
+        return await _import_into(db, settings, options)
+    except asyncpg.UndefinedTableError:
+        raise Unavailable(
+            "The database has no tables yet; run `talas migrate up` or `talas serve` first"
+        ) from None
+    finally:
+        await db.close()
+
+
+async def _import_into(db: Database, settings: Settings, options: _Options) -> list[Outcome]:
+    async with db.transaction() as conn:
+        account = await admin.find_account(conn, options.user)
+    if account.status != admin.ACTIVE:
+        raise Conflict(f"The account {account.username} is {account.status}")
+    if options.wait and not options.dry_run:
+        await _require_worker(db)
+    importer = Importer(
+        db,
+        Storage.open(settings.files),
+        user_id=account.id,
+        username=account.username,
+        visibility=options.visibility,
+        max_size=settings.files.max_track_size,
+        dry_run=options.dry_run,
+    )
+    with _progress() as progress:
+        outcomes = await _take_all(importer, options.folder, progress)
+        if options.wait:
+            outcomes = await _wait_for_analysis(db, outcomes, progress)
+    return outcomes
+
+
+async def _require_worker(db: Database) -> None:
+    async with db.connection() as conn:
+        if not await jobs.worker_listens(conn):
+            raise Unavailable(
+                "No worker runs that could analyse the tracks: start `talas serve` or "
+                "`talas worker` first, or leave out --wait"
+            )
+
+
+async def _take_all(importer: Importer, folder: Path, progress: Progress) -> list[Outcome]:
+    found = await asyncio.to_thread(lambda: list(find_files(folder)))
+    task = progress.add_task("importing", total=len(found), name="")
+    outcomes = []
+    for item in found:
+        if isinstance(item, str):
+            progress.update(task, name=printable(Path(item).name)[:40])
+            item = await importer.take(item)
+        outcomes.append(item)
+        progress.advance(task)
+    progress.update(task, name="")
+    return outcomes
+
+
+async def _wait_for_analysis(
+    db: Database, outcomes: list[Outcome], progress: Progress
+) -> list[Outcome]:
+    """What a worker could not analyse counts as failed."""
+    waiting = {outcome.track_id: outcome for outcome in outcomes if outcome.track_id is not None}
+    task = progress.add_task("analysing", total=len(waiting), name="")
+    failed: dict[int, str] = {}
+    while waiting:
+        async with db.connection() as conn:
+            ended = await sql.select_outcomes(conn, list(waiting))
+        for row in ended:
+            del waiting[row.id]
+            progress.advance(task)
+            if row.error is not None:
+                failed[row.id] = row.error
+        await asyncio.sleep(_POLL_S)
+    return [
+        Outcome(outcome.path, Fate.FAILED, failed[outcome.track_id], outcome.track_id)
+        if outcome.track_id in failed
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _progress() -> Progress:
+    """Only on a terminal: a log file wants no bar."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[name]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _print_summary(outcomes: list[Outcome], *, dry_run: bool) -> None:
+    count = Counter(outcome.fate for outcome in outcomes)
+    console = Console(soft_wrap=True)
+    for outcome in outcomes:
+        if outcome.fate is Fate.FAILED:
+            path, reason = printable(outcome.path), printable(outcome.reason)
+            console.print(Text(f"failed: {path}: {reason}"))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right")
+    table.add_row(str(count[Fate.IMPORTED]), "would be imported" if dry_run else "imported")
+    table.add_row(str(count[Fate.KNOWN]), "skipped, already there")
+    table.add_row(str(count[Fate.NOT_AUDIO]), "skipped, no audio")
+    table.add_row(str(count[Fate.FAILED]), "failed")
+    console.print(table)
