@@ -188,7 +188,7 @@ def test_many_channels(tmp_path: Path, encoding: str, channels: int) -> None:
     found = analysed(file)
     assert found.measurements.channels == channels
     assert found.measurements.loudness_lufs is not None
-    assert found.peaks.pairs.max() < 40, "a mix of many is no louder than one"
+    assert found.peaks.pairs.max() < 64, "a mix of many is no louder than one"
 
 
 @pytest.mark.parametrize("channels", [3, 5, 7])

@@ -27,8 +27,11 @@ def main() -> NoReturn:
     confinement.limit_resources(cpu_seconds=int(cpu_seconds), memory_bytes=int(memory_bytes))
     try:
         _answer(name)
-    except (MemoryError, ImportError):
+    except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    except ImportError as error:
+        # The loader knows no better word for libraries that do not fit.
+        os._exit(OUT_OF_MEMORY if "failed to map" in str(error) else BROKEN)
     except Exception:
         os._exit(BROKEN)
     # Everything that could be torn down goes with the process, faster.
