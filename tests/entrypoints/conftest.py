@@ -29,7 +29,7 @@ class Running:
         self._queue: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
             argv,
-            env={**os.environ, **(env or {}), MARK: self.mark},
+            env={**_environment(), **(env or {}), MARK: self.mark},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -57,6 +57,10 @@ class Running:
             self.lines.append(line)
             if found := re.search(pattern, line):
                 return found
+
+    def expect_or_find(self, pattern: str, timeout_s: float = 10) -> re.Match[str]:
+        """Like ``expect``, but a line that was already read will do."""
+        return re.search(pattern, self.text()) or self.expect(pattern, timeout_s)
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
@@ -93,6 +97,11 @@ class Running:
             self._reader.join(0.2)
         if self.process.stdout and not self._reader.is_alive():
             self.process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """Unbuffered, one ``print`` is several writes, and lines of several programs mix."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 def _is_marked(process: psutil.Process, mark: str) -> bool:
