@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,17 @@ from talas.core.settings import Settings
 from talas.core.tokens import Claims, TokenSigner, TokenType
 
 _numbers = itertools.count(1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def unique_name(prefix: str) -> str:
+    """Of a person or a room; tests of a module share a database."""
+    return f"{prefix}{os.getpid()}-{next(_numbers)}"
 
 
 class Person(msgspec.Struct):
@@ -41,7 +53,7 @@ async def create_person(
     role: str = "user",
     lifetime_s: int = 3600,
 ) -> Person:
-    username = username or f"person{next(_numbers)}"
+    username = username or unique_name("person")
     user_id = await conn.fetchval(
         "INSERT INTO users (username, email, password_hash, role, status) "
         "VALUES ($1, $2, 'x', $3, $4) RETURNING id",
@@ -120,21 +132,28 @@ class ChatProcess:
                 "WS_BIND_ADDR": f"{settings.chat.host}:{settings.chat.port}",
                 "RATE_LIMITS": "on" if settings.rate_limits else "off",
                 "CORS_ALLOWED_ORIGINS": ",".join(settings.http.cors_origins),
+                "METRICS_TOKEN": settings.http.metrics_token or "",
                 **self._variables,
             },
         )
+        await self.until_it_listens()
+
+    async def until_it_listens(self) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                _, writer = await asyncio.open_connection(settings.chat.host, settings.chat.port)
+                _, writer = await self.open_raw()
             except OSError:
-                if self.process.poll() is not None:
+                if self.process is not None and self.process.poll() is not None:
                     raise AssertionError(f"chat ended with {self.process.returncode}") from None
                 await asyncio.sleep(0.05)
             else:
                 writer.close()
                 return
         raise AssertionError("chat does not listen")
+
+    async def open_raw(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self.settings.chat.host, self.settings.chat.port)
 
     @property
     def pid(self) -> int:

@@ -95,15 +95,17 @@ def _kept(kept: dict[int, Message], place: int, first: int) -> Kept:
 
 async def _look_up(conn: Connection, posts: Sequence[Post]) -> _Places:
     room_ids = sorted({post.room_id for post in posts if post.room_id is not None})
-    pairs = sorted({post.pair for post in posts if post.room_id is None and _is_pair(post.pair)})
     rooms = await sql.lock_rooms(conn, room_ids) if room_ids else []
+    names = await sql.select_active_names(conn, _people(posts))
+    direct = {post.pair for post in posts if post.room_id is None}
+    pairs = sorted(pair for pair in direct if pair[0] in names and pair[1] in names)
     conversations = await _lock_conversations(conn, pairs) if pairs else {}
     private = {room.id for room in rooms if room.is_private}
     asked = sorted({(p.room_id, p.author_id) for p in posts if p.room_id in private})
     sent = sorted({post.sent for post in posts if post.sent})
     replied_ids = sorted({p.reply_to for p in posts if p.reply_to and is_id(p.reply_to)})
     return _Places(
-        names=await sql.select_active_names(conn, _people(posts)),
+        names=names,
         rooms={room.id: room for room in rooms},
         members=await sql.select_memberships(conn, *_columns(asked)) if asked else set(),
         conversations=conversations,
@@ -167,7 +169,7 @@ def _writable_room(post: Post, places: _Places) -> LockedRoom:
 
 def _conversation(post: Post, places: _Places) -> LockedConversation:
     conversation = places.conversations.get(post.pair)
-    if conversation is None or post.to_user not in places.names:
+    if conversation is None:
         raise UserNotFound
     return conversation
 
@@ -228,10 +230,6 @@ def _people(posts: Iterable[Post]) -> list[int]:
     people = {post.author_id for post in posts}
     people.update(post.to_user for post in posts if post.to_user and is_id(post.to_user))
     return sorted(people)
-
-
-def _is_pair(pair: Pair) -> bool:
-    return is_id(pair[0]) and is_id(pair[1])
 
 
 def _columns(rows: Sequence[tuple[object, object]]) -> tuple[list, list]:  # type: ignore[type-arg]

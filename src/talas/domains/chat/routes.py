@@ -52,9 +52,7 @@ async def read_room(request: Request, room: str) -> Envelope[list[HistoryMessage
     actor = await request.actor()
     limit, before = _read_window(request)
     async with request.db.connection() as conn:
-        _, messages = await service.read_room_history(
-            conn, actor, room, before=before, limit=limit
-        )
+        _, messages = await service.read_room_history(conn, actor, room, before=before, limit=limit)
     return ok([HistoryMessage.of(message) for message in messages])
 
 

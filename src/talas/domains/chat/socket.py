@@ -152,7 +152,7 @@ class ChatSocket(Member):
             request_id = request.id
             work = self._start(request)
         except BadFrame as error:
-            self._refuse(error, error.request_id or request_id)
+            self._refuse(error, error.request_id)
         except TalasError as error:
             self._refuse(error, request_id)
         else:

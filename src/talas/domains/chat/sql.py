@@ -46,7 +46,7 @@ class LockedConversation(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """The other side of a conversation, which may not exist yet."""
+    """The other side of a conversation; None as long as nobody has said anything in it."""
 
     user_id: int
     status: str
@@ -160,8 +160,6 @@ INSERT_CONVERSATIONS = """
 INSERT INTO conversations (user_low, user_high)
 SELECT asked.low, asked.high
 FROM unnest($1::int[], $2::int[]) AS asked (low, high)
-JOIN users AS l ON l.id = asked.low
-JOIN users AS h ON h.id = asked.high
 ORDER BY asked.low, asked.high
 ON CONFLICT (user_low, user_high) DO NOTHING
 """
@@ -187,6 +185,7 @@ SELECT u.id, u.status, c.id
 FROM users AS u
 LEFT JOIN conversations AS c
   ON c.user_low = least($1::int, $2::int) AND c.user_high = greatest($1::int, $2::int)
+    AND c.seq > 0
 WHERE u.id = $2
 """
 
@@ -322,7 +321,7 @@ async def lock_rooms(conn: Connection, room_ids: list[int]) -> list[LockedRoom]:
 
 
 async def insert_conversations(conn: Connection, lows: list[int], highs: list[int]) -> None:
-    """Those that exist stay as they are; those with a user who does not are left out."""
+    """Those that exist stay as they are."""
     await conn.execute(INSERT_CONVERSATIONS, lows, highs)
 
 
