@@ -81,11 +81,9 @@ def describe(
     ``public`` routes ask for no token; ``media`` routes take a media token as well. ``body``
     is the struct of a JSON body, ``form`` the fields of a multipart one.
     """
-    statuses = {*errors, 429, 503}
+    statuses = {*errors, 400, 429, 503}
     if not public:
         statuses.add(401)
-    if body or query:
-        statuses.add(400)
     if body or form:
         statuses |= {408, 413}
     specs = dict(responses or {})
