@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from talas.core import embedded_postgres, postgres_cluster, postgres_process
@@ -86,17 +88,18 @@ def kill(owner: "subprocess.Popen[str]") -> None:
     owner.communicate()
 
 
-def session_of(pid: int) -> list[int]:
-    """Who lives of the server and its children: they share a session, made for them."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            if state != "Z" and os.getsid(int(entry.name)) == pid:
-                found.append(int(entry.name))
-        except (ProcessLookupError, FileNotFoundError):
-            continue
-    return found
+def family(pid: int) -> list[psutil.Process]:
+    """The server and its children."""
+    server = psutil.Process(pid)
+    children = server.children()
+    assert len(children) >= 4
+    return [server, *children]
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_keeps_data_from_one_start_to_the_next(make_server: MakeServer, tmp_path: Path) -> None:
@@ -181,23 +184,25 @@ def test_ends_with_its_killed_owner_and_starts_again(
 ) -> None:
     owner, pid = start_owner(tmp_path / "data")
     fetchval(database_url(tmp_path / "data"), "CREATE TABLE kept AS SELECT 7 AS n")
+    processes = family(pid)
     kill(owner)
     server = make_server()
     server.start()
     assert fetchval(server.url, "SELECT n FROM kept") == 7
-    assert session_of(pid) == []
+    assert not any(map(lives, processes))
 
 
 def test_starts_after_everything_was_killed(make_server: MakeServer, tmp_path: Path) -> None:
     owner, pid = start_owner(tmp_path / "data")
     fetchval(database_url(tmp_path / "data"), "CREATE TABLE kept AS SELECT 7 AS n")
+    processes = family(pid)
     os.kill(owner.pid, signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     kill(owner)
     server = make_server()
     server.start()
     assert fetchval(server.url, "SELECT n FROM kept") == 7
-    wait_until(lambda: session_of(pid) == [], "children of the killed server remain")
+    wait_until(lambda: not any(map(lives, processes)), "children of the killed server remain")
 
 
 def test_outlives_the_thread_that_started_it(make_server: MakeServer, tmp_path: Path) -> None:

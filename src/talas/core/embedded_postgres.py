@@ -316,9 +316,11 @@ def running(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Ite
     users.shared()
     try:
         started = server.start_or_join()
-        yield server.url
-        if started:
-            users.exclusive()
+        try:
+            yield server.url
+        finally:
+            if started:
+                users.exclusive()
     finally:
         server.stop()
         users.release()
