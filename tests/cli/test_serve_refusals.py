@@ -114,7 +114,7 @@ def test_production_without_a_secret_is_refused(tmp_path: Path) -> None:
 
 def test_help_names_every_command_and_a_slip_gets_a_hint(tmp_path: Path) -> None:
     help_text = talas("--help", cwd=tmp_path).stdout
-    for command in ("serve", "api", "chat", "worker", "migrate"):
+    for command in ("serve", "api", "chat", "worker", "migrate", "users", "library"):
         assert f" {command} " in help_text
     assert "--data-dir" in talas("serve", "--help", cwd=tmp_path).stdout
     slip = talas("sevre", cwd=tmp_path)

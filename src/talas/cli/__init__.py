@@ -3,7 +3,6 @@ for another's imports."""
 
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -26,9 +25,8 @@ _MODULES = {
 class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        names = [name for name, module in _MODULES.items() if find_spec(module)]
         # Stand-ins: whoever wants more than a name asks get_command.
-        self.commands = {name: TyperCommand(name) for name in names}
+        self.commands = {name: TyperCommand(name) for name in _MODULES}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002, click's signature
         if cmd_name not in self.commands:
