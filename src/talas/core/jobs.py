@@ -25,8 +25,8 @@ from prometheus_client import Counter, Gauge
 
 from talas.core.database import Connection, is_unavailable, open_connection
 
-HEARTBEAT_TIMEOUT = dt.timedelta(seconds=15)
-POLL = dt.timedelta(seconds=5)
+HEARTBEAT_TIMEOUT = dt.timedelta(seconds=10)
+POLL = dt.timedelta(seconds=3)
 MAX_BACKOFF_S = 5.0
 STATEMENT_TIMEOUT_S = 10.0
 DEPTH_EVERY_S = 10.0
