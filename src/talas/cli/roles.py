@@ -1,6 +1,7 @@
 """`talas api`, `talas chat`, `talas worker`: one process each, alone or under `talas serve`."""
 
 import io
+import os
 import sys
 from importlib import import_module
 
@@ -8,8 +9,10 @@ import msgspec
 import typer
 
 from talas.core import embedded_postgres, lifeline
+from talas.core.logging import configure_logging
 from talas.core.settings import Settings, SettingsError, load_settings
 from talas.entrypoints.preflight import check_ports
+from talas.entrypoints.serve import serve_api
 
 app = typer.Typer()
 
@@ -33,10 +36,16 @@ def worker() -> None:
 
 
 def _run(role: str) -> None:
-    lifeline.watch()
+    supervised = lifeline.watch()
     _write_whole_lines()
     settings = _with_database(load_settings())
-    check_ports(settings, http=role == "api", chat=role == "chat")
+    # Several supervised api processes share a port on purpose; their supervisor checked it.
+    if not supervised:
+        check_ports(settings, http=role == "api", chat=role == "chat")
+    if role == "api" and settings.http.workers > 1:
+        configure_logging(settings.log_format, role)
+        serve_api(settings, {**os.environ, "DATABASE_URL": settings.database.url or ""})
+        return
     import_module(f"talas.entrypoints.{role}").run(settings)
 
 

@@ -66,14 +66,15 @@ def reap_group(group: int) -> None:
                 time.sleep(0.01)
 
 
-def watch() -> None:
-    """Die with the supervisor. An entry point calls this first; without a supervisor it does
-    nothing. Processes forked later need not call it: they belong to the same group."""
+def watch() -> bool:
+    """Die with the supervisor; whether there is one. An entry point calls this first. Processes
+    forked later need not call it: they belong to the same group."""
     read_end = _inherited_read_end()
     if read_end is None:
-        return
+        return False
     os.set_inheritable(read_end, False)
     threading.Thread(target=_await_close, args=(read_end,), name="lifeline", daemon=True).start()
+    return True
 
 
 def _signal_group_on_close(read_end: int, group: int) -> None:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 
@@ -20,6 +21,7 @@ from talas.entrypoints.supervisor import Role, Supervisor
 # All must be over 20 s after the signal. The roles take 15 s of them at most (Pace.drain_s).
 _STOP_S = 19.0
 _LEAST_DATABASE_STOP_S = 3.0
+_LEAST_CONNECTIONS = 5
 
 _log = structlog.get_logger()
 
@@ -94,10 +96,37 @@ def _migrate(env: Mapping[str, str], signals: StopSignals) -> None:
         raise ServeError("the database could not be migrated; the messages above say why")
 
 
-def _roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
-    http, chat = settings.http, settings.chat
+def serve_api(settings: Settings, environment: Mapping[str, str]) -> None:
+    """`talas api` with API_WORKERS above 1: that many processes accept on one port."""
+    with (
+        StopSignals() as signals,
+        tempfile.TemporaryDirectory(prefix="talas-metrics-") as metrics_dir,
+    ):
+        env = {**environment, "PROMETHEUS_MULTIPROC_DIR": metrics_dir}
+        Supervisor(
+            _api_roles(settings, env),
+            signals=signals,
+            database=None,
+            metrics_dir=Path(metrics_dir),
+        ).run(lambda: None)
+
+
+def _api_roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
+    """The processes share the database connections that the settings allow."""
+    http, workers = settings.http, settings.http.workers
+    share = max(_LEAST_CONNECTIONS, settings.database.max_connections // workers)
+    env = {**env, "API_WORKERS": "1", "DATABASE_MAX_CONNECTIONS": str(share)}
+    names = ["api"] if workers == 1 else [f"api {number}" for number in range(1, workers + 1)]
     return [
-        Role("api", _command("api"), env, lambda: probes.answers_ready(http.host, http.port)),
+        Role(name, _command("api"), env, lambda: probes.answers_ready(http.host, http.port))
+        for name in names
+    ]
+
+
+def _roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
+    chat = settings.chat
+    return [
+        *_api_roles(settings, env),
         Role("chat", _command("chat"), env, lambda: probes.accepts(chat.host, chat.port)),
         Role("worker", _command("worker"), env),
     ]
