@@ -83,12 +83,11 @@ class Client:
     """Requests with paths below ``/api/v1`` (or from the root, for ``/uploads`` and such), each
     answer checked: envelope, request id, a declared status, the declared schema."""
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(
-            base_url=url,
-            timeout=30,
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
-        )
+    def __init__(self, url: str, *, address: str | None = None) -> None:
+        """``address`` is where the requests come from, any of 127.0.0.0/8."""
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+        transport = httpx.HTTPTransport(limits=limits, local_address=address)
+        self._http = httpx.Client(base_url=url, timeout=30, transport=transport)
         self._document = Document(self._http.get("/openapi.json").json())
 
     def close(self) -> None:

@@ -1,12 +1,18 @@
 """Accounts made through the API, as people make them."""
 
 import itertools
+from typing import Protocol
 
 import msgspec
-from tests.servers import ApiProcess, Client
+from tests.servers import Client
 
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery"
+
+
+class HasClient(Protocol):
+    @property
+    def client(self) -> Client: ...
 
 
 class Account(msgspec.Struct):
@@ -21,7 +27,7 @@ class Account(msgspec.Struct):
 
 
 def create_user(
-    api: ApiProcess,
+    api: HasClient,
     *,
     username: str | None = None,
     email: str | None = None,

@@ -1,3 +1,13 @@
+from collections.abc import Callable
+
+import pytest
 from tests.api_fixtures import api, module_database_url
 
+from talas.core.settings import Settings
+
 __all__ = ["api", "module_database_url"]
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(database_max_connections=1)

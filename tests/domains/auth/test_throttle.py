@@ -1,0 +1,113 @@
+"""How often a password may be guessed, by account and by address."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
+from tests.servers import ApiProcess, Client, api_process
+
+
+class Visitor:
+    """Somebody with an address of their own."""
+
+    _numbers = itertools.count(2)
+
+    def __init__(self, process: ApiProcess) -> None:
+        self.database_url = process.database_url
+        self.client = Client(process.url, address=f"127.0.0.{next(self._numbers)}")
+
+
+@pytest.fixture(scope="module")
+def process(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Rate limits on, as they are by default."""
+    folder: Path = tmp_path_factory.mktemp("limited")
+    with api_process(module_database_url, folder, RATE_LIMITS="on") as process:
+        yield process
+
+
+@pytest.fixture
+def limited(process: ApiProcess) -> Iterator[Visitor]:
+    visitor = Visitor(process)
+    yield visitor
+    visitor.client.close()
+
+
+def guess(api: Visitor, email: str, password: str = "wrong") -> httpx.Response:
+    return api.client.post("/auth/login", json={"email": email, "password": password})
+
+
+async def age_failures(api: Visitor, interval: str) -> None:
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        await conn.execute(f"UPDATE login_failures SET failed_at = failed_at - {interval}")
+    finally:
+        await conn.close()
+
+
+async def test_five_failures_close_an_account_for_half_an_hour(limited: Visitor) -> None:
+    user = create_user(limited)
+    spellings = [user.email, user.email.upper(), f" {user.email} ", user.email, user.email.title()]
+    assert [guess(limited, spelling).status_code for spelling in spellings] == [401] * 5
+    refused = guess(limited, user.email, PASSWORD)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert 1790 <= int(refused.headers["retry-after"]) <= 1801
+    assert session_lives(limited.client, user.token), "a live session is never ended by it"
+    other = create_user(limited)
+    assert login(limited.client, email=other.email), "another account is not touched"
+    await age_failures(limited, "interval '29 minutes'")
+    assert guess(limited, user.email, PASSWORD).status_code == 429
+    await age_failures(limited, "interval '61 seconds'")
+    assert guess(limited, user.email, PASSWORD).status_code == 200
+
+
+async def test_an_unknown_account_is_closed_alike(limited: Visitor) -> None:
+    answers = [guess(limited, "stranger@b.c").status_code for _ in range(6)]
+    assert answers == [401] * 5 + [429]
+
+
+async def test_ten_failures_close_an_address_for_a_minute(limited: Visitor) -> None:
+    user = create_user(limited)
+    answers = [guess(limited, f"nobody{number}@b.c") for number in range(11)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 61
+    assert guess(limited, user.email, PASSWORD).status_code == 429
+    assert session_lives(limited.client, user.token)
+    await age_failures(limited, "interval '61 seconds'")
+    assert guess(limited, user.email, PASSWORD).status_code == 200
+
+
+async def test_a_success_forgets_the_failures_before_it(limited: Visitor) -> None:
+    user = create_user(limited)
+    for _ in range(2):
+        assert [guess(limited, user.email).status_code for _ in range(4)] == [401] * 4
+        assert guess(limited, user.email, PASSWORD).status_code == 200
+        await age_failures(limited, "interval '61 seconds'")
+
+
+def test_many_guesses_at_once_do_not_pass_together(limited: Visitor) -> None:
+    user = create_user(limited)
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(lambda _: guess(limited, user.email).status_code, range(20)))
+    assert sorted(statuses) == [401] * 5 + [429] * 15
+
+
+def _change(api: Visitor, user: Account) -> int:
+    body = {"current_password": "wrong", "new_password": "another password"}
+    return api.client.put("/users/password", json=body, token=user.token).status_code
+
+
+def _delete(api: Visitor, user: Account) -> int:
+    return api.client.delete("/users/me", json={"password": "x"}, token=user.token).status_code
+
+
+@pytest.mark.parametrize("act", [_change, _delete])
+def test_guesses_with_a_stolen_token_count_too(limited: ApiProcess, act) -> None:  # type: ignore[no-untyped-def]
+    user = create_user(limited)
+    assert [act(limited, user) for _ in range(6)] == [400] * 5 + [429]
+    assert session_lives(limited.client, user.token)
