@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, TokenSigner, TokenType
@@ -189,7 +190,7 @@ class Client:
         self.socket = socket
 
     async def send(self, **frame: Any) -> None:
-        await self.socket.send(json.dumps(frame))
+        await self.socket.send(json.dumps(frame, ensure_ascii=False))
 
     async def receive(self, timeout: float = 5) -> dict[str, Any]:
         async with asyncio.timeout(timeout):
@@ -220,8 +221,11 @@ class Client:
         return (await self.receive())["type"] == "pong"
 
     async def close_code(self, timeout: float = 5) -> int | None:
+        """Once the server has closed; what it sent before is skipped."""
         async with asyncio.timeout(timeout):
-            await self.socket.wait_closed()
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.socket.recv()
         return self.socket.close_code
 
 

@@ -1,0 +1,72 @@
+"""How fast one may ask, and what happens to who asks faster."""
+
+import asyncio
+
+from tests.builders.chat import ChatProcess, connected
+from tests.domains.chat.conftest import MakePerson
+
+from talas.domains.chat.limits import FRAMES, MESSAGES, Meter, Patience
+
+
+def test_a_meter_lets_a_burst_through_then_the_rate() -> None:
+    meter, now = Meter(), 1000.0
+    assert [meter.take(MESSAGES, now) for _ in range(10)] == [0.0] * 10
+    assert 0.19 < meter.take(MESSAGES, now) < 0.201
+    assert meter.take(MESSAGES, now + 0.1) > 0
+    assert meter.take(MESSAGES, now + 0.2001) == 0
+    assert meter.take(MESSAGES, now + 0.2) > 0
+    assert sum(not meter.take(MESSAGES, now + 100) for _ in range(20)) == 10
+
+
+def test_patience_ends_with_the_fifty_first_refusal_within_ten_seconds() -> None:
+    patience = Patience()
+    assert not any(patience.is_over(105.0) for _ in range(50))
+    assert patience.is_over(114.0)
+    assert not patience.is_over(130.0)
+
+
+async def test_messages_joins_and_histories_have_limits_of_their_own(
+    limited_chat: ChatProcess, make_person: MakePerson
+) -> None:
+    ann = await make_person()
+    async with connected(limited_chat, ann) as a, connected(limited_chat, ann) as other:
+        await a.join()
+        for _ in range(10):
+            await a.ask(type="message", room="general", content="x")
+        # The limit is the user's, not the socket's.
+        refused = await other.ask(type="dm", to=ann.id, content="x", id=3)
+        assert refused["type"] == "error"
+        data = refused["data"]
+        assert (data["code"], data["id"]) == ("rate_limited", 3)
+        assert 0 < data["retry_after_ms"] <= 200
+        await asyncio.sleep(data["retry_after_ms"] / 1000)
+        assert (await other.ask(type="dm", to=ann.id, content="x"))["type"] == "dm"
+        assert (await a.receive_kind("dm"))["content"] == "x"
+        kinds = [(await a.ask(type="room_history", room="general"))["type"] for _ in range(12)]
+        assert kinds[:10] == ["room_history"] * 10
+        assert "error" in kinds[10:]
+
+
+async def test_reconnecting_fills_no_meter(
+    limited_chat: ChatProcess, make_person: MakePerson
+) -> None:
+    ann = await make_person()
+    async with connected(limited_chat, ann) as a:
+        await a.join()
+        for _ in range(10):
+            await a.ask(type="message", room="general", content="x")
+    async with connected(limited_chat, ann) as again:
+        await again.join()
+        refused = await again.ask(type="message", room="general", content="x")
+        assert refused["data"].get("code") == "rate_limited"
+
+
+async def test_who_does_not_slow_down_is_closed(
+    limited_chat: ChatProcess, make_person: MakePerson
+) -> None:
+    ann, bob = await make_person(), await make_person()
+    async with connected(limited_chat, ann) as a, connected(limited_chat, bob) as b:
+        for _ in range(FRAMES.burst + 60):
+            await a.send(type="ping")
+        assert await a.close_code() == 4013
+        await b.join()
