@@ -108,3 +108,22 @@ def test_from_an_empty_folder_to_ready_and_gone_without_a_trace(
     assert holders(folder) == []
     for line in again.lines:
         assert "time" in json.loads(line), line
+
+
+def test_several_api_processes_share_the_port(run: Callable[..., Any], tmp_path: Path) -> None:
+    serving = run(SERVE, settings(tmp_path / "data", API_WORKERS="2"), cwd=tmp_path)
+    web = serving.expect(r"Web +(\S+)", 30)[1]
+
+    def api_processes() -> list[psutil.Process]:
+        children = psutil.Process(serving.process.pid).children()
+        return [child for child in children if child.cmdline()[-1:] == ["api"]]
+
+    assert len(api_processes()) == 2
+    killed = api_processes()[0]
+    killed.kill()
+    serving.expect(r"api \d was killed by SIGKILL")
+    assert status_of(f"{web}/ready") == 200
+    assert comes_true(lambda: len(api_processes()) == 2, 10)
+    assert killed.pid not in [process.pid for process in api_processes()]
+    serving.send(signal.SIGTERM)
+    assert serving.wait(20) == 0
