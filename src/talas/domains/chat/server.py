@@ -1,6 +1,7 @@
 """The chat process from its first socket to its last."""
 
 import asyncio
+import contextlib
 import random
 
 import structlog
@@ -65,6 +66,9 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
         node.draining = True
         server.close()
         await drain(node)
+        # What closed sockets had sent is kept too.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(node.writer.drained(), SETTLE_S)
     finally:
         for task in background:
             task.cancel()

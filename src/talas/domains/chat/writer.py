@@ -24,6 +24,7 @@ MAX_BATCH = 500
 MAX_QUEUE = 10_000
 ATTEMPT_S = 8.0
 DOUBT_S = 10.0
+RETRY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -69,13 +70,26 @@ class Writer:
 
     async def run(self) -> None:
         while True:
-            if not self._queue:
-                self._idle.set()
-                self._more.clear()
-                await self._more.wait()
+            while not self._queue:
+                await self._rest()
             taken = min(MAX_BATCH, len(self._queue))
             batch = [self._queue.popleft() for _ in range(taken)]
             await self._keep([post for post, _ in batch], [done for _, done in batch])
+
+    async def _rest(self) -> None:
+        """Nothing to keep; what is in doubt is looked up as soon as it can be."""
+        self._more.clear()
+        if not self._in_doubt:
+            self._idle.set()
+            await self._more.wait()
+            return
+        try:
+            await self._settle_doubt()
+        except Exception as error:
+            if not is_away(error):
+                log.exception("chat.doubt_remains")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._more.wait(), RETRY_S)
 
     async def _keep(self, posts: list[Post], done: list[Done]) -> None:
         try:
