@@ -2,6 +2,7 @@
 
 import enum
 import time
+from typing import Annotated
 
 import jwt
 import msgspec
@@ -18,13 +19,16 @@ class TokenType(enum.StrEnum):
     MEDIA = "media"
 
 
+RowId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     """``exp`` and ``iat`` in seconds since 1970; ``gen`` counts a session's rotations."""
 
-    user_id: int
+    user_id: RowId
     username: str
     role: str
-    sid: int
+    sid: RowId
     typ: TokenType
     iat: int
     exp: int

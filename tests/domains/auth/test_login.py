@@ -105,8 +105,6 @@ async def _log_statements(db: Database, log: list[str]) -> Callable[[], None]:
     async with db.connection() as conn:
         # The pool has one connection in this test, and lends it again.
         raw: Any = conn._con  # type: ignore[union-attr]
-            conn._con
-        )  # the pool has one connection in this test, and lends it again
 
     def heard(query: asyncpg.connection.LoggedQuery) -> None:
         log.append(" ".join(query.query.split()))

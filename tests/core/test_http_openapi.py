@@ -1,0 +1,86 @@
+"""The document, and whether every route keeps to it where nobody is signed in."""
+
+import httpx
+import pytest
+from tests.builders.users import create_user
+from tests.openapi import filled
+from tests.servers import ApiProcess, error_of
+
+PUBLIC = {
+    ("post", "/api/v1/auth/register"),
+    ("post", "/api/v1/auth/login"),
+    ("post", "/api/v1/auth/refresh"),
+}
+
+
+def operations(api: ApiProcess) -> list[tuple[str, str, dict[str, object]]]:
+    return [
+        (method, path, operation)
+        for path, described in api.client.document.paths.items()
+        for method, operation in described.items()
+    ]
+
+
+def test_every_route_asks_for_a_token_unless_it_is_described_as_public(api: ApiProcess) -> None:
+    for method, path, operation in operations(api):
+        answer = httpx.request(method.upper(), api.url + filled(path))
+        if (method, path) in PUBLIC:
+            assert operation.get("security", []) == [], path
+            assert answer.status_code in (400, 401), (method, path)
+            continue
+        assert {"bearer": []} in operation["security"], (method, path)  # type: ignore[operator]
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["www-authenticate"] == "Bearer"
+        if method != "head":
+            assert error_of(answer) == "Missing authorization header"
+
+
+def test_a_bad_token_is_refused_before_anything_else(api: ApiProcess) -> None:
+    """Whatever the body and the ids are: who is nobody learns nothing."""
+    for method, path, _ in operations(api):
+        if (method, path) in PUBLIC or method == "head":
+            continue
+        headers = {"Authorization": "Bearer x"}
+        answer = httpx.request(
+            method.upper(), api.url + filled(path), headers=headers, content=b"\0"
+        )
+        assert (answer.status_code, error_of(answer)) == (401, "Invalid token"), (method, path)
+
+
+def test_what_a_route_takes_is_described(api: ApiProcess) -> None:
+    paths = api.client.document.paths
+    register = paths["/api/v1/auth/register"]["post"]["requestBody"]["content"]["application/json"]
+    assert register["schema"]["required"] == ["username", "email", "password"]
+    names = [parameter["name"] for parameter in paths["/api/v1/users"]["get"]["parameters"]]
+    assert names == ["page", "limit", "search"]
+    assert not [
+        (method, path)
+        for method, path, operation in operations(api)
+        if not operation.get("summary") or not operation.get("tags")
+    ]
+
+
+def test_nothing_is_called_422(api: ApiProcess) -> None:
+    assert not [path for _, path, operation in operations(api) if "422" in operation["responses"]]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("path", ["/schema/redoc", "/schema/swagger", "/schema/openapi.yaml"])
+def test_the_framework_adds_no_pages_of_its_own(api: ApiProcess, path: str) -> None:
+    assert httpx.get(api.url + path).status_code == 404
+
+
+def test_no_page_loads_anything_from_elsewhere(api: ApiProcess) -> None:
+    for path in ("/docs", "/schema"):
+        assert "//cdn" not in httpx.get(api.url + path).text
+
+
+def test_what_others_see_of_an_account(api: ApiProcess) -> None:
+    """An allow-list: a new column shows up here before it shows up anywhere else."""
+    reader, other = create_user(api), create_user(api)
+    shown = api.client.get(f"/users/{other.id}", token=reader.token).json()["data"]
+    assert set(shown) == {
+        *("id", "username", "email", "first_name", "last_name", "bio", "avatar", "created_at")
+    }
+    for path in ("/users", "/users/except-me"):
+        for row in api.client.get(path, token=reader.token).json()["data"]:
+            assert set(row) == {"id", "username", "email", "first_name", "last_name", "avatar"}
