@@ -23,7 +23,7 @@ MAX_RANGE_HEADER = 2048
 PART_OVERHEAD = 100
 # The server takes what is sent to a client that has gone, without a word.
 WATCHED_BYTES = 1024 * 1024
-_SPEC = re.compile(r"(\d{1,19})-(\d{0,19})|-(\d{1,19})")
+_SPEC = re.compile(r"([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19})")
 _TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 Span = tuple[int, int]
