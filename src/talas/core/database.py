@@ -68,14 +68,9 @@ class Database:
         )
         return cls(pool, max_idle=min(size, max(1, settings.max_idle_connections)))
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> contextlib.AbstractAsyncContextManager[Connection]:
         """A connection for reads: every statement on its own."""
-        conn = await self.pool.acquire()
-        try:
-            yield conn
-        finally:
-            await self.pool.release(conn)
+        return self.pool.acquire()
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

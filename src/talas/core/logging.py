@@ -3,6 +3,8 @@
 A line is written by one call, so lines of several processes do not mix.
 """
 
+import asyncio
+import atexit
 import logging
 import os
 import sys
@@ -14,6 +16,9 @@ import msgspec
 import structlog
 
 from talas.core.text import printable
+
+GATHER_S = 0.01
+_WHOLE_WRITE = 4096
 
 
 def configure_logging(log_format: str, role: str) -> None:
@@ -77,12 +82,18 @@ def _as_json(role: str, event: MutableMapping[str, Any]) -> bytes:
 
 
 class AccessLog:
-    """One line for each request: method and path, never the query string."""
+    """One line for each request: method and path, never the query string.
+
+    Lines go out together, at most ``GATHER_S`` late: a call of the kernel for each would cost
+    as much as the rest of the layer.
+    """
 
     def __init__(self, log_format: str) -> None:
         self._json = log_format == "json"
         self._second = 0
         self._stamp = ""
+        self._waiting: list[bytes] = []
+        atexit.register(self._flush)
 
     def write(
         self,
@@ -107,10 +118,27 @@ class AccessLog:
                 "request_id": request_id,
                 "user_id": user_id,
             }
-            write_line(msgspec.json.encode(record) + b"\n")
+            self._put(msgspec.json.encode(record) + b"\n")
             return
         line = (
             f"[{self._stamp}] {method} {path} - Status: {status}, "
             f"Duration: {duration_s * 1000:.3f}ms\n"
         )
-        write_line(line.encode(errors="replace"))
+        self._put(line.encode(errors="replace"))
+
+    def _put(self, line: bytes) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(GATHER_S, self._flush)
+        self._waiting.append(line)
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        together = b""
+        for line in lines:
+            # Longer writes into a pipe may mix with those of other processes (PIPE_BUF).
+            if len(together) + len(line) > _WHOLE_WRITE:
+                write_line(together)
+                together = b""
+            together += line
+        if together:
+            write_line(together)
