@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
-from tests.builders.chat import ChatProcess, Person, create_person, free_port
+from tests.api_fixtures import api, module_database_url
+from tests.builders.chat import ChatProcess, Person, create_person
+from tests.conftest import JWT_SECRET, free_port
 
 from talas.core.settings import Settings, load_settings
 from talas.domains.chat.server import serve_chat
 
-JWT_SECRET = "a-secret-for-chat-tests-that-is-long-enough"
+__all__ = ["api", "module_database_url"]
 
 
 class MakePerson(Protocol):
@@ -33,15 +35,8 @@ def make_chat_settings(url: str, folder: Path, **overrides: Any) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def chat_database(test_server: Any) -> Iterator[str]:
-    url = test_server.create_database()
-    yield url
-    test_server.drop_database(url)
-
-
-@pytest.fixture(scope="module")
-def settings(chat_database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return make_chat_settings(chat_database, tmp_path_factory.mktemp("chat"))
+def settings(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return make_chat_settings(module_database_url, tmp_path_factory.mktemp("chat"))
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +82,8 @@ async def serving_here(settings: Settings, **overrides: Any) -> AsyncIterator[Ch
 
 
 @pytest.fixture
-async def db(chat_database: str) -> AsyncIterator[asyncpg.Connection]:
-    conn = await asyncpg.connect(chat_database)
+async def db(module_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    conn = await asyncpg.connect(module_database_url)
     yield conn
     await conn.close()
 

@@ -1,6 +1,7 @@
 """Rules of rooms and histories; those of sending are in ``posting``."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 
 from talas.core.database import MAX_ID, Connection
@@ -16,8 +17,6 @@ from talas.domains.chat.sql import ListedRoom, Message, RoomRow
 MAX_CONTENT = 4000
 MAX_DESCRIPTION = 500
 
-# \w without the underscore is what Unicode calls letters and digits.
-_ROOM_NAME = re.compile(r"[\w .\-]+")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?")
 
 
@@ -25,7 +24,7 @@ async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> Liste
     """The creator owns the room and is a member. Raises InvalidData and Conflict."""
     checks = FieldChecks()
     name = checks.text("name", body.name, max_length=100, min_length=1)
-    if name and not _ROOM_NAME.fullmatch(name):
+    if not checks.failed("name") and not _is_room_name(name):
         checks.fail("name", "name may hold only letters, digits, spaces and . _ -")
     description = checks.text("description", body.description or "", max_length=MAX_DESCRIPTION)
     checks.finish()
@@ -113,6 +112,14 @@ def read_before(before: int | str | None) -> int | datetime | None:
         FieldError(
             "before", "before must be the id of a message or an instant like 2024-01-15T10:30:00Z"
         )
+    )
+
+
+def _is_room_name(name: str) -> bool:
+    """Many scripts write vowels as marks on the letter before; a mark cannot stand first."""
+    return not unicodedata.category(name[0]).startswith("M") and all(
+        char.isalnum() or char in " ._-" or unicodedata.category(char) in ("Mn", "Mc")
+        for char in name
     )
 
 
