@@ -27,6 +27,8 @@ async def make_avatar(data: bytes) -> bytes:
 
 def encode_avatar(data: bytes) -> bytes:
     """As make_avatar, in the calling thread."""
+    if not data:
+        raise InvalidData("The picture is empty")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             # The header tells the size before a pixel is decoded.
@@ -39,6 +41,8 @@ def encode_avatar(data: bytes) -> bytes:
         raise _too_many_pixels() from None
     except _DAMAGED:
         raise InvalidData("The picture is damaged") from None
+    # Pillow hands on what a file said of itself, comments for one.
+    square.info.clear()
     out = io.BytesIO()
     square.save(out, "JPEG", quality=88, optimize=True)
     return out.getvalue()
