@@ -1,0 +1,164 @@
+"""``talas library import``, as one types it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.api_fixtures import api, module_database_url
+from tests.audio.synthesis import tone, wav_bytes, write_samples
+from tests.builders.tracks import wav, worker_process
+from tests.builders.users import Account, create_user
+from tests.conftest import JWT_SECRET
+from tests.servers import ApiProcess
+
+__all__ = ["api", "module_database_url"]
+
+
+class Result(msgspec.Struct):
+    code: int
+    output: str
+    errors: str
+
+    def counts(self) -> list[int]:
+        """Imported, already there, no audio, failed."""
+        return [int(line.split()[0]) for line in self.output.splitlines()[-4:]]
+
+
+@pytest.fixture
+def owner(api: ApiProcess) -> Account:
+    return create_user(api)
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """Two songs, one of them twice, what is no song, and what makes trouble."""
+    folder = tmp_path / "music"
+    (folder / "deep" / "er").mkdir(parents=True)
+    tags = {"title": "Tagged", "artist": "The Artist"}
+    write_samples(folder / "one.flac", tone(1.0), "flac", tags=tags)
+    (folder / "deep" / "Zwölf \u202e Töne.wav").write_bytes(wav(seed=1))
+    (folder / "deep" / "copy.wav").write_bytes(wav(seed=1))
+    (folder / "notes.txt").write_text("not a song")
+    (folder / "page.mp3").write_text("<html>")
+    (folder / "deep" / "er" / "loop").symlink_to(folder)
+    (folder / "dangling.mp3").symlink_to(folder / "nowhere.mp3")
+    os.mkfifo(folder / "pipe.mp3")
+    return folder
+
+
+def run(api: ApiProcess, *words: str | bytes, **variables: str) -> Result:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    answer = subprocess.run(
+        [sys.executable, "-m", "talas", "library", "import", *words],
+        env={
+            **kept,
+            "DATABASE_URL": api.database_url,
+            "DATA_DIR": str(api.data_dir),
+            "JWT_SECRET": JWT_SECRET,
+            "COLUMNS": "200",
+            **variables,
+        },
+        cwd=api.data_dir,
+        capture_output=True,
+        timeout=60,
+    )
+    output, errors = answer.stdout.decode(), answer.stderr.decode()
+    return Result(answer.returncode, output, errors)
+
+
+def titles(api: ApiProcess, owner: Account) -> dict[str, str]:
+    """Each title's artist."""
+    answer = api.client.get(
+        "/tracks", token=owner.token, params={"user_id": owner.id, "limit": 100}
+    )
+    return {track["title"]: track["artist"] for track in answer.json()["data"]}
+
+
+def test_brings_a_folder_in_and_the_second_time_nothing(
+    api: ApiProcess, owner: Account, music: Path
+) -> None:
+    with worker_process(api):
+        _wait_for_worker(api, owner, music)
+        again = run(api, str(music), "--user", owner.username)
+        assert again.counts() == [0, 3, 2, 0]
+        assert again.code == 0
+        assert titles(api, owner) == {
+            "Tagged": "The Artist",
+            "Zwölf Töne": owner.username,
+        }
+
+
+def _wait_for_worker(api: ApiProcess, owner: Account, music: Path) -> None:
+    """A worker needs a moment before it listens."""
+    for _ in range(40):
+        first = run(api, str(music), "--user", owner.username.upper(), "--wait")
+        if "No worker" not in first.errors:
+            break
+    assert first.code == 0, first
+    assert first.counts() == [2, 1, 2, 0]
+
+
+def test_a_dry_run_changes_nothing(api: ApiProcess, owner: Account, music: Path) -> None:
+    result = run(api, str(music), "--user", owner.email, "--dry-run")
+    assert result.code == 0
+    assert result.counts() == [2, 1, 2, 0]
+    assert "would be imported" in result.output
+    assert titles(api, owner) == {}
+
+
+def test_says_what_failed_and_why(api: ApiProcess, owner: Account, music: Path) -> None:
+    result = run(api, str(music), "--user", owner.username, MAX_TRACK_SIZE="20000")
+    assert result.code == 1
+    assert result.counts()[3] == 1
+    assert "one.flac" in result.output
+    assert "MAX_TRACK_SIZE" in result.output
+
+
+def test_visibility(api: ApiProcess, owner: Account, music: Path) -> None:
+    result = run(api, str(music), "--user", owner.username, "--visibility", "private")
+    assert result.code == 0, result
+    tracks = api.client.get("/tracks", token=owner.token, params={"user_id": owner.id}).json()
+    assert {track["visibility"] for track in tracks["data"]} == {"private"}
+
+
+def test_names_of_any_bytes(api: ApiProcess, owner: Account, music: Path) -> None:
+    name = os.fsencode(music) + b"/latin-\xe9\xff\n.wav"
+    Path(os.fsdecode(name)).write_bytes(wav(seed=9))
+    result = run(api, str(music), "--user", owner.username)
+    assert result.code == 0, result
+    assert "latin-" in titles(api, owner)
+
+
+def test_a_track_that_cannot_be_analysed_counts_as_failed(
+    api: ApiProcess, owner: Account, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.wav").write_bytes(wav_bytes(b""))
+    with worker_process(api):
+        for _ in range(40):
+            result = run(api, str(tmp_path), "--user", owner.username, "--wait")
+            if "No worker" not in result.errors:
+                break
+    assert result.code == 1, result
+    assert "empty.wav" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("nowhere", "--user", "{user}"), "is not a folder"),
+        (("{music}", "--user", "nobody"), "No account is named nobody"),
+        (("{music}", "--user", "{user}", "--wait"), "No worker runs"),
+    ],
+    ids=["no folder", "no user", "no worker"],
+)
+def test_refuses_with_a_sentence(
+    api: ApiProcess, owner: Account, music: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    filled = [word.format(music=music, user=owner.username) for word in words]
+    result = run(api, *filled)
+    assert result.code == 1
+    assert sentence in result.errors
+    assert "Traceback" not in result.errors
