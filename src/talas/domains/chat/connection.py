@@ -47,7 +47,6 @@ class Close(enum.IntEnum):
     NO_PONG = 4012
     TOO_FAST = 4013
     TOKEN_ENDED = 4500
-    BAD_REQUEST = 4501
     SUSPENDED = 4503
     TOO_MANY_SOCKETS = 4504
 

@@ -1,7 +1,7 @@
 """Who is here: the open sockets of this process by user, session and room."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import cast
 
 from talas.core.sessions import Actor
@@ -15,7 +15,7 @@ from talas.domains.chat.sql import Message
 
 MAX_SOCKETS = 10
 KEEP_USER_S = 30.0
-_BURST = 64 * 1024
+_BURST = 32
 
 
 class Member(Connection):
@@ -120,21 +120,18 @@ class Hub:
         Between two messages other sockets get their turn; within one nothing waits. What a
         room gets at once is written at once.
         """
-        bursts: dict[int, bytearray] = {}
+        bursts: dict[int, list[bytes]] = {}
         for message in messages:
             room = self.rooms.get(message.room_id or 0)
             if message.to_user is not None:
                 self._deliver_direct(message)
             elif room is not None:
-                burst = bursts.setdefault(room.id, bytearray())
-                burst += encode_frame("message", room_message(message))
-                if len(burst) > _BURST:
-                    del bursts[room.id]
-                    await self._fan_out(room.members, bytes(burst))
+                burst = bursts.setdefault(room.id, [])
+                burst.append(encode_frame("message", room_message(message)))
+                if len(burst) >= _BURST:
+                    await self._fan_out(room.id, bursts.pop(room.id))
         for room_id, burst in bursts.items():
-            room = self.rooms.get(room_id)
-            if room is not None:
-                await self._fan_out(room.members, bytes(burst))
+            await self._fan_out(room_id, burst)
 
     def tell_user(self, user_id: int, frames: bytes) -> None:
         user = self.users.get(user_id)
@@ -148,9 +145,11 @@ class Hub:
         if sender in self.users:
             self.tell_user(sender, encode_frame("dm", direct_message(message, to=recipient)))
 
-    async def _fan_out(self, members: set[Member], frames: bytes) -> None:
-        write_to_all(members, frames)
-        await asyncio.sleep(0)
+    async def _fan_out(self, room_id: int, burst: list[bytes]) -> None:
+        room = self.rooms.get(room_id)
+        if room is not None:
+            write_to_all(room.members, b"".join(burst), messages=len(burst))
+            await asyncio.sleep(0)
 
     def _drop_session(self, member: Member) -> None:
         session_id = member.actor.session_id
@@ -161,13 +160,12 @@ class Hub:
                 del self.sessions[session_id]
 
 
-def write_to_all(members: Iterable[Member], frames: bytes) -> None:
+def write_to_all(members: Collection[Member], frames: bytes, *, messages: int = 1) -> None:
     """The same bytes to every transport. A member who leaves does so after the loop: its set
     must not change under it."""
+    DELIVERIES.inc(len(members) * messages)
     slow = []
-    count = 0
     for member in members:
-        count += 1
         if member.is_slow:
             slow.append(member)
         else:
@@ -175,4 +173,3 @@ def write_to_all(members: Iterable[Member], frames: bytes) -> None:
     for member in slow:
         if member.is_open:
             member.write(frames)
-    DELIVERIES.inc(count)

@@ -139,6 +139,8 @@ class ChatSocket(Member):
             self._set_expiry()
             if not self.node.hub.enter(self):
                 self.close(Close.TOO_MANY_SOCKETS, "too many sockets")
+            elif self.node.draining:
+                self.close(Close.SHUTTING_DOWN, "shutting down")
 
     # One request after the other
 
