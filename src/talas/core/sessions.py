@@ -20,12 +20,21 @@ MAX_AGE_S = 60.0
 _CACHE_SIZE = 50_000
 
 SELECT_SESSION_STATE = """
-SELECT s.user_id, u.username, u.role, u.status, s.expires_at
+SELECT s.user_id, u.username, u.role, u.status,
+  extract(epoch FROM s.expires_at - now())::float8
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
 WHERE s.id = $1
   AND s.ended_at IS NULL
   AND s.expires_at > now()
+"""
+
+
+HOLD_ACCOUNT = """
+SELECT true
+FROM users
+WHERE id = $1 AND status = 'active'
+FOR SHARE
 """
 
 
@@ -47,7 +56,7 @@ class _SessionRow(msgspec.Struct, frozen=True):
     username: str
     role: str
     status: str
-    expires_at: object
+    seconds_left: float
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -95,7 +104,7 @@ class SessionGuard:
         known = _Known(
             actor=actor,
             suspended=row is not None and row.status == "suspended",
-            good_until=time.monotonic() + MAX_AGE_S,
+            good_until=time.monotonic() + min(MAX_AGE_S, row.seconds_left if row else MAX_AGE_S),
         )
         # What changed while the row was on its way may be newer than the row.
         if changes == self._changes and self._events.connected:
@@ -126,3 +135,12 @@ async def announce_session_ended(conn: Connection, session_id: int) -> None:
 async def announce_user_changed(conn: Connection, user_id: int) -> None:
     """Role, status or name changed, or all sessions ended."""
     await publish(conn, USER_CHANGED, user_id=user_id)
+
+
+async def hold_account(conn: Connection, actor: Actor) -> None:
+    """Until the transaction ends, the account can be neither suspended nor deleted.
+
+    For what takes long between asking who it is and writing. Raises InvalidToken.
+    """
+    if not await conn.fetchval(HOLD_ACCOUNT, actor.user_id):
+        raise InvalidToken

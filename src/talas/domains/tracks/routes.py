@@ -18,6 +18,7 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.multipart import FormReader, read_form_head, refusing_early
 from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
+from talas.core.sessions import hold_account
 from talas.core.text import clean_text
 from talas.domains.tracks import access, media, service, sql, uploads
 from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
@@ -60,6 +61,8 @@ async def _receive_track(request: Request, receive: Receive) -> sql.TrackRow:
     async with uploads.received(reader, request.storage, max_size=max_size) as form:
         new = service.read_form(form.fields)
         async with request.db.transaction() as conn:
+            # An upload may take longer than its account lives.
+            await hold_account(conn, actor)
             return await service.create_track(
                 conn,
                 form.upload,

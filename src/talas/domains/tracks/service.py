@@ -208,6 +208,14 @@ async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     )
 
 
+async def delete_tracks_of_user(conn: Connection, user_id: int) -> None:
+    """As delete_track, for all that the user has."""
+    for storage_key in await sql.delete_tracks_of_user(conn, user_id):
+        await jobs.enqueue(
+            conn, DELETE_OBJECTS, DeleteObjects(storage_key=storage_key), priority=jobs.URGENT
+        )
+
+
 def title_of(filename: str) -> str:
     """A file's name without its ending."""
     stem, dot, _ = filename.rpartition(".")

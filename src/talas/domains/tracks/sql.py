@@ -282,6 +282,18 @@ async def delete_track(conn: Connection, track_id: int) -> None:
     await conn.execute(DELETE_TRACK, track_id)
 
 
+DELETE_TRACKS_OF_USER = """
+DELETE FROM tracks
+WHERE user_id = $1
+RETURNING storage_key
+"""
+
+
+async def delete_tracks_of_user(conn: Connection, user_id: int) -> list[str]:
+    """The storage keys that they had."""
+    return [record[0] for record in await conn.fetch(DELETE_TRACKS_OF_USER, user_id)]
+
+
 # In the names' order, so that two who need the same new tags do not wait for each other.
 INSERT_TAGS = """
 INSERT INTO tags (name)
