@@ -7,6 +7,7 @@ from talas.core.storage import Storage
 from talas.core.text import clean_text
 from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
+from talas.domains.tracks import service as tracks
 from talas.domains.users import access, sql
 from talas.domains.users.schemas import UpdatedProfile, UserSummary
 
@@ -56,11 +57,14 @@ async def remove_avatar(conn: Connection, storage: Storage, actor: Actor) -> Non
 
 
 async def delete_account(conn: Connection, actor: Actor) -> None:
-    """Anonymises what others still need, removes the rest; the avatar's object is the caller's.
+    """Anonymises what others still need (the row that messages and audit rows name), removes the
+    rest. The avatar's object is the caller's to delete, once this is committed.
 
     Raises Conflict for the last active super_admin.
     """
     await admin.check_not_last_super_admin(conn, actor.user_id)
     await auth.end_all_sessions(conn, actor.user_id)
     await sql.delete_sessions(conn, actor.user_id)
+    # Waits for uploads that hold the account; those that come later find it deleted.
     await sql.anonymise_user(conn, actor.user_id)
+    await tracks.delete_tracks_of_user(conn, actor.user_id)

@@ -1,0 +1,161 @@
+"""``DELETE /users/me``: what goes, and what others keep."""
+
+import time
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.audio.synthesis import wav_bytes
+from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
+from tests.domains.users.test_avatar import picture
+from tests.servers import ApiProcess, error_of
+
+
+def delete(api: ApiProcess, user: Account, password: str = PASSWORD) -> Any:
+    return api.client.delete("/users/me", json={"password": password}, token=user.token)
+
+
+def song(number: int) -> bytes:
+    return wav_bytes(bytes([number]) * 88_200)
+
+
+@pytest.fixture
+def user(api: ApiProcess) -> Account:
+    return create_user(api)
+
+
+def test_it_needs_the_password(api: ApiProcess, user: Account) -> None:
+    answer = delete(api, user, "wrong password")
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, "password")
+    bare = api.client.delete("/users/me", token=user.token)
+    assert bare.status_code == 400
+    assert session_lives(api.client, user.token)
+
+
+def test_name_and_email_are_free_again(api: ApiProcess, user: Account) -> None:
+    other = login(api.client, email=user.email)
+    assert delete(api, user).json() == {
+        "success": True,
+        "message": "Account deleted successfully",
+    }
+    for token in (user.token, other["access_token"]):
+        assert not session_lives(api.client, token)
+    for token in (user.refresh_token, other["refresh_token"]):
+        body = {"refresh_token": token}
+        assert api.client.post("/auth/refresh", json=body).status_code == 401
+    old = {"email": user.email, "password": user.password}
+    gone = api.client.post("/auth/login", json=old)
+    assert (gone.status_code, error_of(gone)) == (401, "Invalid credentials")
+    heir = create_user(api, username=user.username, email=user.email)
+    assert heir.id != user.id
+    assert not session_lives(api.client, user.token), "the old token does not open the new account"
+
+
+def test_nobody_can_become_the_tombstone(api: ApiProcess, user: Account) -> None:
+    delete(api, user)
+    tombstone = f"deleted:{user.id}"
+    for email in (tombstone, f"DELETED:{user.id}"):
+        for password in ("", PASSWORD, "x"):
+            body = {"email": email, "password": password}
+            assert api.client.post("/auth/login", json=body).status_code == 401
+    body = {"username": tombstone, "email": "tomb@b.c", "password": PASSWORD}
+    assert api.client.post("/auth/register", json=body).status_code == 400
+    body = {"username": "tomb", "email": tombstone, "password": PASSWORD}
+    assert api.client.post("/auth/register", json=body).status_code == 400
+
+
+def test_nothing_of_the_profile_is_left(api: ApiProcess, user: Account) -> None:
+    reader = create_user(api)
+    fields = {"first_name": "Canary", "last_name": "Canary", "bio": "Canary"}
+    api.client.put("/users/me", json=fields, token=user.token)
+    api.client.put("/users/me/avatar", content=picture(), token=user.token)
+    stored = api.data_dir / "uploads" / "avatars" / f"{user.id}.jpg"
+    assert stored.exists()
+    delete(api, user)
+    assert not stored.exists()
+    assert api.client.get(f"/users/{user.id}", token=reader.token).status_code == 404
+    picture_left = api.client.get(f"/uploads/avatars/{user.id}.jpg", token=reader.token)
+    assert picture_left.status_code == 404
+    for term in ("canary", user.username, user.email, "deleted:"):
+        found = api.client.get("/users", params={"search": term}, token=reader.token)
+        assert found.json()["data"] == []
+
+
+async def test_the_row_that_stays_says_nothing(api: ApiProcess, user: Account) -> None:
+    delete(api, user)
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        row = await conn.fetchrow("SELECT u::text FROM users AS u WHERE id = $1", user.id)
+        sessions = "SELECT count(*) FROM sessions WHERE user_id = $1"
+        assert await conn.fetchval(sessions, user.id) == 0
+    finally:
+        await conn.close()
+    assert row is not None
+    assert user.username not in row[0]
+    assert "argon2" not in row[0]
+
+
+async def test_messages_stay_and_say_deleted(api: ApiProcess, user: Account) -> None:
+    reader = create_user(api)
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        insert = """
+            INSERT INTO messages (from_user, room, room_id, content, seq)
+            SELECT $1, name, id, 'what was said', seq + 1 FROM rooms WHERE name = 'general'
+        """
+        await conn.execute(insert, user.id)
+    finally:
+        await conn.close()
+    delete(api, user)
+    path = "/chat/rooms/general/messages"
+    [message] = api.client.get(path, token=reader.token).json()["data"]
+    assert message["content"] == "what was said"
+    assert message["username"] == f"deleted:{user.id}"
+
+
+async def test_tracks_go_with_all_their_objects(api: ApiProcess, user: Account) -> None:
+    """The rows in the same transaction; the objects by a job of it."""
+    reader = create_user(api)
+    ids = []
+    for pitch in (1, 2):
+        files = {"file": ("song.wav", song(pitch))}
+        answer = api.client.post("/tracks", files=files, token=user.token)
+        assert answer.status_code == 201, answer.text
+        ids.append(answer.json()["data"]["id"])
+    assert delete(api, user).status_code == 200
+    for track_id in ids:
+        for token in (reader.token,):
+            assert api.client.get(f"/tracks/{track_id}", token=token).status_code == 404
+            stream = api.client.get(f"/tracks/{track_id}/stream", token=token)
+            assert stream.status_code == 404
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        jobs = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tracks.delete_objects'"
+        assert await conn.fetchval(jobs) == len(ids)
+        assert await conn.fetchval("SELECT count(*) FROM tracks WHERE user_id = $1", user.id) == 0
+    finally:
+        await conn.close()
+
+
+async def test_an_upload_under_way_leaves_nothing(api: ApiProcess, user: Account) -> None:
+    """Its file is still coming when the account goes."""
+    body = song(3)
+    boundary = "limit"
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    ).encode()
+
+    def slowly() -> Any:
+        yield head + body[: len(body) // 2]
+        time.sleep(0.3)
+        assert delete(api, user).status_code == 200
+        yield body[len(body) // 2 :] + f"\r\n--{boundary}--\r\n".encode()
+
+    headers = [("Content-Type", f"multipart/form-data; boundary={boundary}")]
+    answer = api.client.post("/tracks", content=slowly(), headers=headers, token=user.token)
+    assert (answer.status_code, error_of(answer)) == (401, "Invalid token")
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        assert await conn.fetchval("SELECT count(*) FROM tracks WHERE user_id = $1", user.id) == 0
+    finally:
+        await conn.close()
