@@ -1,9 +1,13 @@
 """The ways to a track that check who asks. What one may not see is not there."""
 
+from typing import TypeVar
+
 from talas.core.database import Connection, is_id
 from talas.core.errors import Forbidden, NotFound
 from talas.domains.tracks import sql
-from talas.domains.tracks.sql import TrackRow
+from talas.domains.tracks.sql import MediaRow, TrackRow
+
+RowT = TypeVar("RowT", TrackRow, MediaRow)
 
 
 async def visible_track(conn: Connection, viewer_id: int, track_id: int) -> TrackRow:
@@ -11,6 +15,12 @@ async def visible_track(conn: Connection, viewer_id: int, track_id: int) -> Trac
     track = None
     if is_id(track_id):
         track = await sql.select_track(conn, viewer_id=viewer_id, track_id=track_id)
+    return _if_visible(track, viewer_id)
+
+
+async def visible_media(conn: Connection, viewer_id: int, track_id: int) -> MediaRow:
+    """As ``visible_track``, with what is needed to send the track's bytes."""
+    track = await sql.select_media(conn, track_id) if is_id(track_id) else None
     return _if_visible(track, viewer_id)
 
 
@@ -26,13 +36,13 @@ async def own_track_for_update(conn: Connection, owner_id: int, track_id: int) -
     return track
 
 
-def _if_visible(track: TrackRow | None, viewer_id: int) -> TrackRow:
+def _if_visible(track: RowT | None, viewer_id: int) -> RowT:
     if track is None or not may_see(track, viewer_id):
         raise NotFound("Track not found")
     return track
 
 
-def may_see(track: TrackRow, viewer_id: int) -> bool:
+def may_see(track: TrackRow | MediaRow, viewer_id: int) -> bool:
     if track.user_id == viewer_id:
         return True
     return track.status == "ready" and track.visibility != "private"

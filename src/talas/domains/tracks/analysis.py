@@ -39,9 +39,8 @@ async def set_ready(
 ) -> bool:
     """False when the track is not waiting any more. Its uploader hears of it."""
     facts, tags = result.measurements, result.measurements.tags
-    title = await sql.update_track_ready(
-        conn,
-        track.id,
+    row = sql.ReadyRow(
+        id=track.id,
         container=facts.format,
         media_type=CONTAINERS[facts.format].media_type,
         codec=facts.codec,
@@ -63,6 +62,7 @@ async def set_ready(
         placeholder_artist=job.placeholder_artist,
         artist=tags.artist and tags.artist[:MAX_TEXT],
     )
+    title = await sql.update_track_ready(conn, row)
     if title is None:
         return False
     data = {"id": track.id, "status": "ready", "title": title}

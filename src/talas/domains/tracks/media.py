@@ -16,7 +16,7 @@ from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
 from talas.domains.tracks import access, analysis
 from talas.domains.tracks.service import extension
-from talas.domains.tracks.sql import TrackRow
+from talas.domains.tracks.sql import MediaRow
 
 MAX_AGE_S = 3600
 _NAME = re.compile(r"([1-9]\d{0,9})\.([a-z0-9]{1,5})")
@@ -108,13 +108,13 @@ def _render(stored: bytes, form: str, points: int) -> bytes:
     return waveform.to_json(peaks) if form == "json" else waveform.to_dat(peaks)
 
 
-async def _visible(request: Request, track_id: int) -> TrackRow:
+async def _visible(request: Request, track_id: int) -> MediaRow:
     actor = await request.media_actor()
     async with request.db.connection() as conn:
-        return await access.visible_track(conn, actor.user_id, track_id)
+        return await access.visible_media(conn, actor.user_id, track_id)
 
 
-async def _ready(request: Request, track_id: int) -> TrackRow:
+async def _ready(request: Request, track_id: int) -> MediaRow:
     track = await _visible(request, track_id)
     if track.status == "processing":
         raise NotFound("The waveform is not ready yet", code="not_ready")
@@ -123,7 +123,7 @@ async def _ready(request: Request, track_id: int) -> TrackRow:
     return track
 
 
-def _original(request: Request, track: TrackRow) -> RangedResponse:
+def _original(request: Request, track: MediaRow) -> RangedResponse:
     storage, key = request.storage, track.storage_key
     content = Content(
         size=track.size,
@@ -136,13 +136,13 @@ def _original(request: Request, track: TrackRow) -> RangedResponse:
     return RangedResponse(request.method, request.headers, content)
 
 
-async def _small(request: Request, track: TrackRow, name: str, media_type: str) -> RangedResponse:
+async def _small(request: Request, track: MediaRow, name: str, media_type: str) -> RangedResponse:
     data = await request.storage.read(analysis.sibling(track.storage_key, name))
     return _response(request, track, data, name, media_type)
 
 
 def _response(
-    request: Request, track: TrackRow, data: bytes, name: str, media_type: str
+    request: Request, track: MediaRow, data: bytes, name: str, media_type: str
 ) -> RangedResponse:
     async def read(start: int, end: int) -> Any:
         yield data[start:end]
@@ -158,7 +158,7 @@ def _response(
     return RangedResponse(request.method, request.headers, content)
 
 
-def _headers(track: TrackRow, filename: str) -> dict[str, str]:
+def _headers(track: MediaRow, filename: str) -> dict[str, str]:
     fresh = "no-cache" if track.visibility == "private" else f"max-age={MAX_AGE_S}"
     return {
         "cache-control": f"private, {fresh}",

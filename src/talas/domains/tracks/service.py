@@ -14,7 +14,7 @@ from talas.domains.tracks import access, sql
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 from talas.domains.tracks.schemas import NewTrack, Track, TrackFilter, UpdateTrackRequest
-from talas.domains.tracks.sql import TrackRow
+from talas.domains.tracks.sql import MediaRow, TrackRow
 from talas.domains.tracks.uploads import Upload
 
 MAX_TITLE = 200
@@ -89,15 +89,33 @@ async def create_track(
 
     ``artist_from_file`` lets the file's own tag name the artist, where the uploader did not.
     """
-    title, artist = new.title or title_of(upload.filename), new.artist or username
-    track_id = await sql.insert_track(
-        conn,
+    row = _new_row(upload, new, user_id, username, idempotency_key)
+    track_id = await sql.insert_track(conn, row)
+    if track_id is None:
+        assert idempotency_key is not None
+        return await _track_of_key(conn, upload, user_id, idempotency_key)
+    await sql.replace_tags(conn, track_id, new.tags)
+    job = AnalyseTrack(
+        track_id=track_id,
+        storage_key=upload.storage_key,
+        placeholder_title=None if new.title else row.title,
+        placeholder_artist=row.artist if artist_from_file and not new.artist else None,
+    )
+    await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track_id}")
+    upload.keep()
+    return await access.visible_track(conn, user_id, track_id)
+
+
+def _new_row(
+    upload: Upload, new: NewTrack, user_id: int, username: str, idempotency_key: str | None
+) -> sql.NewRow:
+    return sql.NewRow(
         user_id=user_id,
-        title=title,
-        artist=artist,
+        title=new.title or title_of(upload.filename),
+        artist=new.artist or username,
         description=new.description,
         visibility=new.visibility,
-        license_id=new.license,
+        license=new.license,
         container=upload.container.name,
         media_type=upload.container.media_type,
         filename=upload.filename,
@@ -106,19 +124,6 @@ async def create_track(
         storage_key=upload.storage_key,
         idempotency_key=idempotency_key,
     )
-    if track_id is None:
-        assert idempotency_key is not None
-        return await _track_of_key(conn, upload, user_id, idempotency_key)
-    await sql.replace_tags(conn, track_id, new.tags)
-    job = AnalyseTrack(
-        track_id=track_id,
-        storage_key=upload.storage_key,
-        placeholder_title=None if new.title else title,
-        placeholder_artist=artist if artist_from_file and not new.artist else None,
-    )
-    await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track_id}")
-    upload.keep()
-    return await access.visible_track(conn, user_id, track_id)
 
 
 async def _track_of_key(
@@ -257,6 +262,6 @@ def as_track(row: TrackRow) -> Track:
     )
 
 
-def extension(row: TrackRow) -> str:
+def extension(row: TrackRow | MediaRow) -> str:
     """Without the dot. Containers are named after the ending of their files."""
     return row.container

@@ -42,6 +42,65 @@ class TrackRow(msgspec.Struct, frozen=True):
     liked: bool
 
 
+class MediaRow(msgspec.Struct, frozen=True):
+    """What is needed of a track to send its bytes."""
+
+    id: int
+    user_id: int
+    title: str
+    visibility: str
+    status: str
+    container: str
+    media_type: str
+    content_hash: bytes
+    size: int
+    storage_key: str
+    has_cover: bool
+    created_at: dt.datetime
+
+
+class NewRow(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: int
+    title: str
+    artist: str
+    description: str
+    visibility: str
+    license: str
+    container: str
+    media_type: str
+    filename: str
+    content_hash: bytes
+    size: int
+    storage_key: str
+    idempotency_key: str | None
+
+
+class ReadyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the analysis found. A title or an artist takes the place of its placeholder only."""
+
+    id: int
+    container: str
+    media_type: str
+    codec: str
+    duration_ms: int
+    sample_rate: int
+    channels: int
+    bitrate: int
+    loudness_lufs: float | None
+    peak_dbtp: float | None
+    silence_lead_ms: int
+    silence_tail_ms: int
+    has_cover: bool
+    album: str | None
+    genre: str | None
+    recorded_on: str | None
+    track_number: int | None
+    placeholder_title: str | None
+    title: str | None
+    placeholder_artist: str | None
+    artist: str | None
+
+
 class UnanalysedRow(msgspec.Struct, frozen=True):
     id: int
     user_id: int
@@ -84,6 +143,18 @@ WHERE t.id = $2
 
 async def select_track(conn: Connection, *, viewer_id: int, track_id: int) -> TrackRow | None:
     return as_row(TrackRow, await conn.fetchrow(SELECT_TRACK, viewer_id, track_id))
+
+
+SELECT_MEDIA = """
+SELECT id, user_id, title, visibility, status, container, media_type, content_hash, size,
+  storage_key, has_cover, created_at
+FROM tracks
+WHERE id = $1
+"""
+
+
+async def select_media(conn: Connection, track_id: int) -> MediaRow | None:
+    return as_row(MediaRow, await conn.fetchrow(SELECT_MEDIA, track_id))
 
 
 SELECT_TRACK_FOR_UPDATE = f"""
@@ -215,40 +286,9 @@ RETURNING id
 """
 
 
-async def insert_track(
-    conn: Connection,
-    *,
-    user_id: int,
-    title: str,
-    artist: str,
-    description: str,
-    visibility: str,
-    license_id: str,
-    container: str,
-    media_type: str,
-    filename: str,
-    content_hash: bytes,
-    size: int,
-    storage_key: str,
-    idempotency_key: str | None,
-) -> int | None:
-    """None when the user has used the idempotency key before."""
-    track_id: int | None = await conn.fetchval(
-        INSERT_TRACK,
-        user_id,
-        title,
-        artist,
-        description,
-        visibility,
-        license_id,
-        container,
-        media_type,
-        filename,
-        content_hash,
-        size,
-        storage_key,
-        idempotency_key,
-    )
+async def insert_track(conn: Connection, track: NewRow) -> int | None:
+    """The id; None when the user has used the idempotency key before."""
+    track_id: int | None = await conn.fetchval(INSERT_TRACK, *msgspec.structs.astuple(track))
     return track_id
 
 
@@ -369,58 +409,10 @@ RETURNING title
 """
 
 
-async def update_track_ready(
-    conn: Connection,
-    track_id: int,
-    *,
-    container: str,
-    media_type: str,
-    codec: str,
-    duration_ms: int,
-    sample_rate: int,
-    channels: int,
-    bitrate: int,
-    loudness_lufs: float | None,
-    peak_dbtp: float | None,
-    silence_lead_ms: int,
-    silence_tail_ms: int,
-    has_cover: bool,
-    album: str | None,
-    genre: str | None,
-    recorded_on: str | None,
-    track_number: int | None,
-    placeholder_title: str | None,
-    title: str | None,
-    placeholder_artist: str | None,
-    artist: str | None,
-) -> str | None:
-    """The track's title, None when it was not waiting. A title or an artist takes the place of
-    the placeholder only."""
-    now_called: str | None = await conn.fetchval(
-        UPDATE_TRACK_READY,
-        track_id,
-        container,
-        media_type,
-        codec,
-        duration_ms,
-        sample_rate,
-        channels,
-        bitrate,
-        loudness_lufs,
-        peak_dbtp,
-        silence_lead_ms,
-        silence_tail_ms,
-        has_cover,
-        album,
-        genre,
-        recorded_on,
-        track_number,
-        placeholder_title,
-        title,
-        placeholder_artist,
-        artist,
-    )
-    return now_called
+async def update_track_ready(conn: Connection, track: ReadyRow) -> str | None:
+    """The track's title, None when it was not waiting."""
+    title: str | None = await conn.fetchval(UPDATE_TRACK_READY, *msgspec.structs.astuple(track))
+    return title
 
 
 UPDATE_TRACK_FAILED = """
