@@ -1,7 +1,8 @@
-"""What the analysing subprocess takes from itself before it looks at a file (Linux).
+"""What the analysing subprocess takes from itself before it looks at a file.
 
 The file comes from a stranger and FFmpeg is large: whoever takes over the decoder should find
-no network, no files, no memory to fill and no parent to outlive.
+no network, no files, no memory to fill and no parent to outlive. Network and parent are Linux's
+to take; elsewhere the limits on memory, processor time and descriptors remain.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -21,8 +23,8 @@ _CPU_GRACE_SECONDS = 2
 
 def die_with(parent: int) -> bool:
     """Has the kernel end this process when `parent` ends. False where it already has."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     return os.getppid() == parent
 
 
@@ -40,6 +42,8 @@ def limit_resources(*, cpu_seconds: int, memory_bytes: int) -> None:
 
 def leave_network() -> None:
     """Moves to an empty network namespace, where the system lets an ordinary process do so."""
+    if sys.platform != "linux":
+        return
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if libc.unshare(_CLONE_NEWNET) != 0:

@@ -1,5 +1,6 @@
 """Settings: the environment and ``.env``, read once by the entry point into frozen sections."""
 
+import ipaddress
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from talas.core.durations import parse_duration
 
 SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
 MIN_SECRET_BYTES = 32
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
@@ -31,6 +33,7 @@ class HttpSettings(msgspec.Struct, frozen=True):
     port: int
     workers: int
     cors_origins: tuple[str, ...]
+    trusted_proxies: tuple[Network, ...]
     metrics_token: str | None
 
 
@@ -118,6 +121,7 @@ class _Environment(BaseSettings):
     max_track_size: Bytes = 209_715_200
     max_avatar_size: Bytes = 5_242_880
     cors_allowed_origins: str = "http://localhost:3000,http://localhost:8000"
+    trusted_proxies: str = ""
     metrics_token: Text = None
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_switch)] = "text"
     rate_limits: Annotated[bool, BeforeValidator(_switch)] = True
@@ -147,6 +151,7 @@ def load_settings(**overrides: Any) -> Settings:
             port=env.port,
             workers=env.api_workers,
             cors_origins=_origins(env.cors_allowed_origins),
+            trusted_proxies=_networks(env.trusted_proxies),
             metrics_token=env.metrics_token,
         ),
         auth=AuthSettings(
@@ -202,6 +207,15 @@ def _origins(text: str) -> tuple[str, ...]:
                 "like https://talas.example; several are separated by commas"
             )
     return origins
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(
+            f"TRUSTED_PROXIES: {error}; give addresses or networks, like 127.0.0.1,10.0.0.0/8"
+        ) from None
 
 
 def _jwt_secret(env: _Environment, data_dir: Path) -> str:

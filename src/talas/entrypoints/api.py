@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator
 
+import asyncpg
 import uvloop
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
@@ -17,6 +19,7 @@ from talas.core.http.edge import Edge
 from talas.core.http.request import ApiContext
 from talas.core.logging import configure_logging
 from talas.core.metrics import sample_process
+from talas.core.open_files import allow_many_sockets
 from talas.core.sessions import SessionGuard
 from talas.core.settings import Settings
 from talas.core.storage import Storage
@@ -39,7 +42,11 @@ MEDIA_ROUTES = [*user_uploads, *track_uploads]
 def run(settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT; open requests are answered before it returns."""
     configure_logging(settings.log_format, "api")
-    uvloop.run(_serve(settings))
+    allow_many_sockets()
+    try:
+        uvloop.run(_serve(settings))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.exit(f"talas api: the database does not answer: {error}")
 
 
 async def _serve(settings: Settings) -> None:

@@ -1,8 +1,6 @@
 """The chat process: WebSockets on ``WS_BIND_ADDR``."""
 
 import asyncio
-import contextlib
-import resource
 import signal
 import sys
 
@@ -10,6 +8,7 @@ import asyncpg
 import uvloop
 
 from talas.core.logging import configure_logging
+from talas.core.open_files import allow_many_sockets
 from talas.core.settings import Settings
 from talas.domains.chat.server import serve_chat
 
@@ -17,7 +16,7 @@ from talas.domains.chat.server import serve_chat
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; exits with a sentence and 1 where it cannot start."""
     configure_logging(settings.log_format, "chat")
-    _allow_many_sockets()
+    allow_many_sockets()
     try:
         uvloop.run(_serve(settings))
     except OSError as error:
@@ -33,10 +32,3 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await serve_chat(settings, stop)
-
-
-def _allow_many_sockets() -> None:
-    """A shell's soft limit on open files is often 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

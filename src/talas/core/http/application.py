@@ -33,6 +33,7 @@ from talas.core.http.cors import Cors
 from talas.core.http.edge import Edge
 from talas.core.http.envelope import encode_failure
 from talas.core.http.probes import PROBE_ROUTES
+from talas.core.http.proxies import TrustedProxies
 from talas.core.http.request import ApiContext, Request
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ def create_app(
         app,  # type: ignore[arg-type]
         signer=context.guard.signer,
         cors=Cors(settings.http.cors_origins),
+        proxies=TrustedProxies(settings.http.trusted_proxies),
         answers_head=lambda path: "HEAD" in _methods(app, path),
         log_format=settings.log_format,
         rate_limits=settings.rate_limits,

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from talas.core.errors import Forbidden, TalasError, TooManyRequests, Unauthenticated
 from talas.core.http.cors import Cors
 from talas.core.http.envelope import encode_failure
+from talas.core.http.proxies import TrustedProxies
 from talas.core.limits import RateLimiter
 from talas.core.logging import AccessLog
 from talas.core.metrics import OPEN_REQUESTS, REQUEST_SECONDS, RESPONSES
@@ -42,12 +43,14 @@ class Edge:
         *,
         signer: TokenSigner,
         cors: Cors,
+        proxies: TrustedProxies,
         answers_head: Callable[[str], bool],
         log_format: str,
         rate_limits: bool,
     ) -> None:
         self._app = app
         self._cors = cors
+        self._proxies = proxies
         self._answers_head = answers_head
         self._signer = signer
         self._access_log = AccessLog(log_format)
@@ -65,6 +68,7 @@ class Edge:
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
         scope["request_id"] = request_id
+        scope["client"] = self._client(scope, headers)
         user_id = self._user_id(scope, headers)
         method, status = scope["method"], 500
         if method == "HEAD" and not self._answers_head(scope["path"]):
@@ -118,6 +122,13 @@ class Edge:
             return
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+    def _client(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, int]:
+        peer, port = scope.get("client") or ("unknown", 0)
+        forwarded_for = headers.get(b"x-forwarded-for")
+        if forwarded_for is None:
+            return peer, port
+        return self._proxies.client_of(peer, forwarded_for.decode("latin-1")), port
 
     def _user_id(self, scope: Scope, headers: dict[bytes, bytes]) -> int | None:
         """Whom the token names; whether its session still lives is the route's question."""
