@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from talas.core import jobs
 from talas.core.jobs import JobRunner, enqueue
@@ -236,6 +237,23 @@ async def test_says_whether_a_worker_listens(database_url: str, conn: asyncpg.Co
         async with asyncio.timeout(5):
             while not await jobs.worker_listens(conn):
                 await asyncio.sleep(0.02)
+
+
+async def test_measures_how_many_wait(database_url: str, conn: asyncpg.Connection) -> None:
+    async def handle(_payload: Payload) -> None:
+        await asyncio.sleep(60)
+
+    def depth(status: str) -> float | None:
+        return REGISTRY.get_sample_value("talas_jobs", {"job": "measured", "status": status})
+
+    for number in range(5):
+        await enqueue(conn, "measured", Payload(number))
+    runner = JobRunner(database_url, concurrency=2)
+    runner.register("measured", Payload, handle)
+    async with running(runner):
+        await until(lambda: depth("queued") is not None)
+        runner.hurry()
+    assert (depth("queued") or 0) + (depth("picked") or 0) == 5
 
 
 async def test_forgets_what_ended_a_week_ago(conn: asyncpg.Connection) -> None:

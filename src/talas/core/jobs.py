@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import asyncpg
@@ -194,7 +194,7 @@ class JobRunner:
             ),
             asyncio.create_task(scheduler.run()),
         }
-        depth = asyncio.create_task(_measure_depth(queries))
+        depth = asyncio.create_task(_measure_depth(queries, self._executors))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -315,8 +315,8 @@ def _scheduled(
     return call
 
 
-async def _measure_depth(queries: Queries) -> None:
-    known: set[tuple[str, str]] = set()
+async def _measure_depth(queries: Queries, names: Iterable[str]) -> None:
+    known = {(name, "queued") for name in names}
     while True:
         with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             now: dict[tuple[str, str], int] = {}
