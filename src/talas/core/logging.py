@@ -73,7 +73,9 @@ def _as_text(role: str, event: MutableMapping[str, Any]) -> bytes:
     trace = event.pop("exception", None)
     fields = "".join(f" {key}={printable(str(value))}" for key, value in event.items())
     line = f"[{timestamp()}] {role} {level}: {printable(str(name))}{fields}\n"
-    return (line + (f"{trace}\n" if trace else "")).encode(errors="replace")
+    # Indented, so that no text in an exception can pass for a line of ours.
+    traced = "".join(f"    {printable(part)}\n" for part in (trace or "").splitlines())
+    return (line + traced).encode(errors="replace")
 
 
 def _as_json(role: str, event: MutableMapping[str, Any]) -> bytes:
@@ -107,7 +109,8 @@ class AccessLog:
         second = int(time.time())
         if second != self._second:
             self._second, self._stamp = second, timestamp()
-        path = printable(path)
+        # Without spaces, so that nothing in a path reads like the rest of the line.
+        path = printable(path).replace(" ", "%20")
         if self._json:
             record = {
                 "time": self._stamp,
