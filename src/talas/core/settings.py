@@ -1,6 +1,7 @@
 """Settings: the environment and ``.env``, read once by the entry point into frozen sections."""
 
 import ipaddress
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -106,7 +107,9 @@ class _Environment(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     api_workers: Annotated[int, Field(ge=1, le=64)] = 1
-    environment: str = "development"
+    environment: Annotated[
+        Literal["development", "test", "staging", "production"], BeforeValidator(_switch)
+    ] = "development"
     jwt_secret: Text = None
     jwt_expiry: Seconds = 24 * 3600
     refresh_expiry: Seconds = 720 * 3600
@@ -243,14 +246,23 @@ def _kept_secret(path: Path) -> str:
         if not path.exists():
             draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
             draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(48))
+            with draft.open("w") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
             try:
                 path.hardlink_to(draft)
             except FileExistsError:
                 pass
             finally:
                 draft.unlink()
-        return path.read_text().strip()
+        secret = path.read_text().strip()
     except OSError as error:
         reason = f"{error.strerror}: {error.filename}"
         raise SettingsError(f"DATA_DIR: cannot keep a secret there ({reason})") from None
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(
+            f"DATA_DIR: {path} holds no whole secret; delete it to get a new one, "
+            "which signs everybody out"
+        )
+    return secret
