@@ -1,0 +1,48 @@
+"""When the database does not answer in time: 503, and everybody else goes on."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+from tests.builders.users import create_user, login
+from tests.servers import ApiProcess
+
+
+async def test_a_statement_that_waits_too_long_is_ended(api: ApiProcess) -> None:
+    blocked, other = create_user(api), create_user(api)
+    conn = await asyncpg.connect(api.database_url)
+    started = time.monotonic()
+    try:
+        async with conn.transaction():
+            await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", blocked.id)
+            with ThreadPoolExecutor(1) as pool:
+                change = pool.submit(
+                    api.client.put, "/users/me", json={"bio": "x"}, token=blocked.token
+                )
+                assert api.client.get(f"/users/{blocked.id}", token=other.token).is_success
+                answer = change.result()
+    finally:
+        await conn.close()
+    assert 4 < time.monotonic() - started < 15
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert api.client.put("/users/me", json={"bio": "x"}, token=blocked.token).is_success
+
+
+async def test_lost_connections_are_replaced(api: ApiProcess) -> None:
+    """At most one request each meets a connection that has gone, and is told to try again."""
+    user = create_user(api)
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'talas%' AND datname = current_database()"
+        )
+    finally:
+        await conn.close()
+    deadline = time.monotonic() + 10
+    while (answer := api.client.get("/users", token=user.token)).status_code != 200:
+        assert answer.status_code == 503
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert login(api.client, email=user.email)
