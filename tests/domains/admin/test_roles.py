@@ -102,7 +102,7 @@ async def test_nobody_changes_themselves(db: asyncpg.Connection, acting: Role) -
     assert actor.user_id is not None
     for changes in ({"role": USER}, {"role": SUPER}, {"status": SUSPENDED}, {"status": ACTIVE}):
         with pytest.raises(Forbidden):
-            await service.change_account(db, actor, actor.user_id, **changes)  # type: ignore[arg-type]
+            await service.change_account(db, actor, actor.user_id, **changes)
     assert await role_of(db, actor.user_id) == acting
 
 

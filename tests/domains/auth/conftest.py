@@ -1,7 +1,8 @@
 from collections.abc import Callable
 
 import pytest
-from tests.api_fixtures import api, module_database_url
+from tests.api_fixtures import folder_api as api
+from tests.api_fixtures import module_database_url
 
 from talas.core.settings import Settings
 

@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,13 +23,13 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 def picture(
     mode: str = "RGB",
     size: tuple[int, int] = (64, 64),
-    color: object = RED,
+    color: float | tuple[float, ...] = RED,
     *,
     form: str = "PNG",
     **options: object,
 ) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size, color).save(out, form, **options)  # type: ignore[arg-type]
+    Image.new(mode, size, color).save(out, form, **options)
     return out.getvalue()
 
 
@@ -55,7 +55,7 @@ def halves(size: tuple[int, int] = (80, 80)) -> Image.Image:
 
 def saved(image: Image.Image, form: str, **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, form, **options)  # type: ignore[arg-type]
+    image.save(out, form, **options)
     return out.getvalue()
 
 
@@ -303,7 +303,7 @@ class TestTheSizeLimit:
     @classmethod
     def small(
         cls, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-    ) -> Callable[[], ApiProcess]:
+    ) -> Iterator[ApiProcess]:
         folder: Path = tmp_path_factory.mktemp("small")
         with api_process(module_database_url, folder, MAX_AVATAR_SIZE=str(cls.LIMIT)) as process:
             yield process

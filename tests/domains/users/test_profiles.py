@@ -169,8 +169,10 @@ class TestLists:
         assert len(answer["data"]) == min(20, answer["pagination"]["total"])
 
     def test_except_me_is_the_list_without_me(self, api: ApiProcess, user: Account) -> None:
+        query = f"search={user.username}&limit=100"
+        create_user(api, username=f"{user.username}-friend")
         everyone, others = (
-            api.client.get(f"{path}?limit=100", token=user.token).json()
+            api.client.get(f"{path}?{query}", token=user.token).json()
             for path in ("/users", "/users/except-me")
         )
         assert others["pagination"]["total"] == everyone["pagination"]["total"] - 1
