@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 from talas.core.embedded_postgres import database_url
 
@@ -50,13 +51,6 @@ class TalasServer:
         user = self.call("POST", "/api/v1/auth/register", {"username": name, **account})
         login = self.call("POST", "/api/v1/auth/login", account)
         return user["user_id"], login["access_token"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

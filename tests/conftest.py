@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Awaitable, Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests.ports import free_port
 
 from talas.core import embedded_postgres
 from talas.core.file_lock import FileLock
@@ -79,14 +79,6 @@ def _remove_killed_runs() -> None:
             if lock.try_exclusive():
                 shutil.rmtree(path.parent, ignore_errors=True)
             lock.release()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class TestServer:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.conftest import JWT_SECRET, free_port
+from tests.conftest import JWT_SECRET
 from tests.openapi import Document
+from tests.ports import free_port
 
 ORIGIN = "http://localhost:3000"
 START_S = 20.0

@@ -14,22 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.ports import free_port
 
 SERVE = [sys.executable, "-m", "talas", "serve"]
 MOST_RESIDENT_BYTES = 450 * 2**20
 
 
-def free_ports() -> tuple[int, int]:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 def settings(folder: Path, **more: str) -> dict[str, str]:
-    http, chat = free_ports()
-    env = {"PORT": str(http), "WS_BIND_ADDR": f"127.0.0.1:{chat}", "DATA_DIR": str(folder)}
+    env = {
+        "PORT": str(free_port()),
+        "WS_BIND_ADDR": f"127.0.0.1:{free_port()}",
+        "DATA_DIR": str(folder),
+    }
     return {**env, "DATABASE_URL": "", "REDIS_URL": "", **more}
 
 

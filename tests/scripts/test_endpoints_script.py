@@ -13,7 +13,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.conftest import JWT_SECRET, free_port
+from tests.conftest import JWT_SECRET
+from tests.ports import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "test_endpoints.sh"
 

@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 from tests.api_fixtures import api, module_database_url
 from tests.builders.chat import ChatProcess, Person, create_person
-from tests.conftest import JWT_SECRET, free_port
+from tests.conftest import JWT_SECRET
+from tests.ports import free_port
 
 from talas.core.settings import Settings, load_settings
 from talas.domains.chat.server import serve_chat
