@@ -114,7 +114,11 @@ def test_several_api_processes_share_the_port(run: Callable[..., Any], tmp_path:
         children = psutil.Process(serving.process.pid).children()
         return [child for child in children if child.cmdline()[-1:] == ["api"]]
 
+    def listens(process: psutil.Process) -> bool:
+        return any(c.status == psutil.CONN_LISTEN for c in process.net_connections("tcp"))
+
     assert len(api_processes()) == 2
+    assert comes_true(lambda: all(listens(process) for process in api_processes()), 20)
     killed = api_processes()[0]
     killed.kill()
     serving.expect(r"api \d was killed by SIGKILL")
