@@ -17,7 +17,9 @@ import uvloop
 class _Client(asyncio.Protocol):
     def __init__(self, load: "_Load") -> None:
         self._load = load
-        self._buffer = b""
+        self._head = b""
+        self._status = b""
+        self._missing = 0
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -32,24 +34,30 @@ class _Client(asyncio.Protocol):
         self._transport.write(self._load.request)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        head_end = self._buffer.find(b"\r\n\r\n")
-        if head_end < 0:
-            return
-        length_at = self._buffer.lower().find(b"content-length:", 0, head_end)
-        line_end = self._buffer.find(b"\r\n", length_at)
-        size = head_end + 4 + int(self._buffer[length_at + 15 : line_end])
-        if len(self._buffer) < size:
-            return
-        status = self._buffer[9:12]
-        self._buffer = self._buffer[size:]
-        if self._load.answered(status, time.perf_counter() - self._sent_at):
-            if self._load.pause_s:
-                asyncio.get_running_loop().call_later(self._load.pause_s, self._send)
-            else:
-                self._send()
+        """Counts a body without keeping it."""
+        if self._missing:
+            self._missing -= len(data)
         else:
+            self._head += data
+            head_end = self._head.find(b"\r\n\r\n")
+            if head_end < 0:
+                return
+            self._status = self._head[9:12]
+            self._missing = _body_length(self._head[:head_end]) - (len(self._head) - head_end - 4)
+            self._head = b""
+        if self._missing:
+            return
+        if not self._load.answered(self._status, time.perf_counter() - self._sent_at):
             self._transport.close()
+        elif self._load.pause_s:
+            asyncio.get_running_loop().call_later(self._load.pause_s, self._send)
+        else:
+            self._send()
+
+
+def _body_length(head: bytes) -> int:
+    at = head.lower().find(b"content-length:")
+    return int(head[at + 15 : head.find(b"\r\n", at) if b"\r\n" in head[at:] else None])
 
 
 class _Load:
