@@ -7,6 +7,7 @@ Run as a program it prints one JSON line: requests, seconds, errors, latencies i
 
 import argparse
 import asyncio
+import itertools
 import json
 import time
 from typing import cast
@@ -31,7 +32,7 @@ class _Client(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent_at = time.perf_counter()
-        self._transport.write(self._load.request)
+        self._transport.write(next(self._load.requests))
 
     def data_received(self, data: bytes) -> None:
         """Counts a body without keeping it."""
@@ -61,8 +62,8 @@ def _body_length(head: bytes) -> int:
 
 
 class _Load:
-    def __init__(self, request: bytes, seconds: float, pause_s: float) -> None:
-        self.request = request
+    def __init__(self, requests: list[bytes], seconds: float, pause_s: float) -> None:
+        self.requests = itertools.cycle(requests)
         self.pause_s = pause_s
         self.latencies: list[float] = []
         self.errors = 0
@@ -86,11 +87,11 @@ class _Load:
 
 
 async def run_load(
-    port: int, request: bytes, *, connections: int, seconds: float, pause_s: float = 0.0
+    port: int, requests: list[bytes], *, connections: int, seconds: float, pause_s: float = 0.0
 ) -> dict[str, object]:
-    """``pause_s`` between an answer and the next request makes the load lighter."""
+    """The requests are sent in turn; ``pause_s`` after an answer makes the load lighter."""
     loop = asyncio.get_running_loop()
-    load = _Load(request, seconds, pause_s)
+    load = _Load(requests, seconds, pause_s)
     started = time.perf_counter()
     for _ in range(connections):
         load.opened()
@@ -113,12 +114,14 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--pause", type=float, default=0.0)
-    parser.add_argument("--request", required=True, help="the raw request, in hexadecimal")
+    parser.add_argument(
+        "--request", required=True, action="append", help="a raw request, in hexadecimal"
+    )
     options = parser.parse_args()
     result = uvloop.run(
         run_load(
             options.port,
-            bytes.fromhex(options.request),
+            [bytes.fromhex(request) for request in options.request],
             connections=options.connections,
             seconds=options.seconds,
             pause_s=options.pause,

@@ -113,12 +113,14 @@ def wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def http_load(
-    port: int, request: bytes, *, connections: int = 32, seconds: float = 3.0, pause_s: float = 0.0
+    port: int, *requests: bytes, connections: int = 32, seconds: float = 3.0, pause_s: float = 0.0
 ) -> dict[str, float]:
     """Runs the load generator in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.http_load", str(port)]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
-    command += ["--pause", str(pause_s), "--request", request.hex()]
+    command += ["--pause", str(pause_s)]
+    for request in requests:
+        command += ["--request", request.hex()]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     result: dict[str, float] = json.loads(done.stdout)
     if result["errors"]:

@@ -18,6 +18,7 @@ from benchmarks.servers import TalasServer, http_load, raw_request, talas_serve,
 
 SECONDS = 240
 ROUNDS = 5
+CONNECTIONS = 4
 FIRST_BYTES = 50
 CONFIG = """
 daemon off;
@@ -51,11 +52,13 @@ def measure() -> Iterator[Figure]:
             return
         nginx = stack.enter_context(_nginx(folder))
         size = song.stat().st_size
-        for label, header, connections in (
-            (f"stream, whole {size / 2**20:.0f} MiB", "", 4),
-            ("stream, ranges of 1 MiB", f"Range: bytes={size // 2}-{size // 2 + 2**20 - 1}", 4),
+        for label, ranges in (
+            (f"stream, whole {size / 2**20:.0f} MiB", [""]),
+            ("stream, from the middle on", [f"Range: bytes={size // 2}-\r\n"]),
+            ("stream, ranges of 1 MiB", _ranges(size, 2**20)),
+            ("stream, ranges of 256 KiB", _ranges(size, 2**18)),
         ):
-            yield _against_nginx(label, header, connections, talas.port, path, token, nginx)
+            yield _against_nginx(label, ranges, talas.port, path, token, nginx)
 
 
 _MISSING = "nginx is not installed: apt-get install nginx-light"
@@ -104,16 +107,23 @@ def _first_byte(talas: TalasServer, path: str, token: str) -> Figure:
     return limit_figure("stream, first byte", median_ms, most=10, unit="ms", detail=detail)
 
 
+def _ranges(size: int, length: int) -> list[str]:
+    """All over the file: one that is asked for again and again stays in the processor's cache,
+    which no listener's does."""
+    starts = range(0, size - length, length)
+    return [f"Range: bytes={start}-{start + length - 1}\r\n" for start in starts][:200]
+
+
 def _against_nginx(
-    label: str, header: str, connections: int, port: int, path: str, token: str, nginx: int
+    label: str, ranges: list[str], port: int, path: str, token: str, nginx: int
 ) -> Figure:
-    def request(where: str, token: str = "") -> bytes:
+    def requests(where: str, token: str = "") -> list[bytes]:
         raw = raw_request("GET", where, token=token)
-        return raw[:-2] + f"{header}\r\n\r\n".encode() if header else raw
+        return [raw[:-2] + header.encode() + b"\r\n" for header in ranges]
 
     ours, theirs = alternate(
-        lambda: http_load(port, request(path, token), connections=connections)["rate"],
-        lambda: http_load(nginx, request("/song.wav"), connections=connections)["rate"],
+        lambda: http_load(port, *requests(path, token), connections=CONNECTIONS)["rate"],
+        lambda: http_load(nginx, *requests("/song.wav"), connections=CONNECTIONS)["rate"],
         rounds=ROUNDS,
     )
     return ratio_figure(

@@ -239,17 +239,20 @@ async def _read_local(path: Path, start: int, end: int) -> AsyncGenerator[bytes,
         os.close(descriptor)
 
 
+# Written and read between two awaits, by the event loop's thread alone.
+_desk = memoryview(bytearray(READ_CHUNK))
+
+
 def _read_cached(descriptor: int, size: int, start: int) -> bytes | None:
     """What the system has in memory, without the trip to a thread; None when it would wait for
     the disk, or cannot tell."""
     if _NOWAIT is None:
         return None
-    block = bytearray(size)
     try:
-        got = os.preadv(descriptor, [block], start, _NOWAIT)
+        got = os.preadv(descriptor, [_desk[:size]], start, _NOWAIT)
     except OSError:
         return None
-    return bytes(block[:got]) if got < size else bytes(block)
+    return bytes(_desk[:got])
 
 
 def _create(draft: Path) -> int:

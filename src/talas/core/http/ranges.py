@@ -19,8 +19,6 @@ from talas.core.storage import ObjectMissing
 
 MAX_PARTS = 16
 MAX_RANGE_HEADER = 2048
-# Ranges that are closer to each other than a part's head are cheaper as one.
-PART_OVERHEAD = 100
 # The server takes what is sent to a client that has gone, without a word.
 WATCHED_BYTES = 1024 * 1024
 _SPEC = re.compile(r"([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19})")
@@ -103,10 +101,10 @@ def parse_ranges(header: str, size: int) -> list[Span] | None:
 
 
 def _coalesce(spans: list[Span]) -> list[Span]:
-    """As they are, where none is near another; else merged, in ascending order."""
+    """As they are, where none touches another; else merged, in ascending order."""
     merged: list[Span] = []
     for start, end in sorted(spans):
-        if merged and start <= merged[-1][1] + PART_OVERHEAD:
+        if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
