@@ -1,6 +1,5 @@
 """What the chat refuses, beside the failures that every domain has."""
 
-from talas.core.database import is_unavailable
 from talas.core.errors import Forbidden, NotFound, TalasError, Unavailable
 
 
@@ -44,11 +43,6 @@ class RateLimited(TalasError):
         self.retry_after_s = retry_after_s
 
 
-class DatabaseAway(Unavailable):
+class DatabaseUnavailable(Unavailable):
     def __init__(self) -> None:
         super().__init__("The database does not answer; try again in a moment")
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached now; where it listens may be missing as a whole."""
-    return is_unavailable(error) or isinstance(error, OSError)

@@ -11,12 +11,13 @@ import structlog
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
+from talas.core.database import is_unavailable
 from talas.core.errors import Forbidden, NotFound, TalasError, Unauthenticated, Unavailable
 from talas.core.http.envelope import encode_failure
 from talas.core.metrics import render_metrics
 from talas.core.sessions import Actor
 from talas.core.tokens import Claims, TokenType
-from talas.domains.chat.errors import DatabaseAway, is_away
+from talas.domains.chat.errors import DatabaseUnavailable
 from talas.domains.chat.node import Node
 
 log = structlog.get_logger()
@@ -47,8 +48,8 @@ async def admit(node: Node, request: Request, address: str) -> Admitted | Respon
     except (ValueError, MultipleValuesError):
         return _failure(TalasError("The request makes no sense"), status=400)
     except Exception as error:
-        if is_away(error):
-            return _failure(DatabaseAway())
+        if is_unavailable(error):
+            return _failure(DatabaseUnavailable())
         log.exception("chat.handshake_failed")
         return _failure(TalasError("Something went wrong here"))
 

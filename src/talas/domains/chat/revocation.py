@@ -6,11 +6,11 @@ from typing import Any
 
 import structlog
 
+from talas.core.database import is_unavailable
 from talas.core.errors import Unauthenticated
 from talas.core.events import EventListener
 from talas.core.sessions import SESSION_ENDED, USER_CHANGED
 from talas.domains.chat.connection import Close
-from talas.domains.chat.errors import is_away
 from talas.domains.chat.frames import encode_event
 from talas.domains.chat.hub import Member
 from talas.domains.chat.node import Node
@@ -61,7 +61,7 @@ async def recheck(node: Node, members: Iterable[Member]) -> None:
                 else:
                     member.close(Close.TOKEN_ENDED, "session ended")
             except Exception as error:
-                if not is_away(error):
+                if not is_unavailable(error):
                     log.exception("chat.recheck_failed")
                 await asyncio.sleep(_RETRY_S)
                 continue

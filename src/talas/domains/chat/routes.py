@@ -70,7 +70,7 @@ async def read_direct(request: Request, user_id: int) -> Envelope[list[HistoryMe
     return ok([HistoryMessage.of(message) for message in messages])
 
 
-def _read_window(request: Request) -> tuple[int, int | datetime | None]:
+def _read_window(request: Request) -> tuple[int, int | datetime]:
     query = request.query_params
     limit = parse_int(
         "limit", query.get("limit"), default=DEFAULT_HISTORY, least=1, most=MAX_HISTORY

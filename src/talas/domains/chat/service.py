@@ -4,7 +4,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from talas.core.database import MAX_ID, Connection
+from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
@@ -61,7 +61,7 @@ async def join_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
 
 
 async def read_room_history(
-    conn: Connection, actor: Actor, name: str, *, before: int | datetime | None, limit: int
+    conn: Connection, actor: Actor, name: str, *, before: int | datetime, limit: int
 ) -> tuple[RoomRow, list[Message]]:
     """The newest that match, oldest first. Raises RoomNotFound."""
     room = await access_room(conn, actor, name)
@@ -70,7 +70,7 @@ async def read_room_history(
 
 
 async def read_direct_history(
-    conn: Connection, actor: Actor, user_id: int, *, before: int | datetime | None, limit: int
+    conn: Connection, actor: Actor, user_id: int, *, before: int | datetime, limit: int
 ) -> list[Message]:
     """The newest that match, both ways, oldest first. Raises UserNotFound."""
     peer = await access_peer(conn, actor, user_id)
@@ -92,16 +92,17 @@ def check_limit(limit: int) -> int:
     return limit
 
 
-def read_before(before: int | str | None) -> int | datetime | None:
-    """A message id, or an instant (in UTC unless it says otherwise). Raises InvalidData."""
+def read_before(before: int | str | None) -> int | datetime:
+    """A message id, or an instant (in UTC unless it says otherwise); without one, ANY_ID.
+    Raises InvalidData."""
     if before is None:
-        return None
+        return sql.ANY_ID
     if isinstance(before, int):
-        return max(0, min(before, MAX_ID + 1))
+        return max(0, min(before, sql.ANY_ID))
     text = before.strip()
     if text.isascii() and text.isdecimal():
         # A number of any length: int() has a limit of its own.
-        return min(int(text[-19:]) if len(text.lstrip("0")) < 11 else MAX_ID + 1, MAX_ID + 1)
+        return min(int(text[-19:]) if len(text.lstrip("0")) < 11 else sql.ANY_ID, sql.ANY_ID)
     if _INSTANT.fullmatch(text):
         try:
             instant = datetime.fromisoformat(text.upper())

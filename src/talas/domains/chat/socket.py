@@ -10,19 +10,18 @@ from typing import Any
 import structlog
 from websockets.http11 import Request, Response
 
-from talas.core.database import is_id
+from talas.core.database import is_id, is_unavailable
 from talas.core.errors import Forbidden, TalasError
 from talas.core.tokens import TokenType
 from talas.domains.chat import frames, service
 from talas.domains.chat.access import name_key
 from talas.domains.chat.connection import Close
 from talas.domains.chat.errors import (
-    DatabaseAway,
+    DatabaseUnavailable,
     NotJoined,
     RateLimited,
     TooManyRooms,
     UserNotFound,
-    is_away,
 )
 from talas.domains.chat.frames import BadFrame, encode_error, encode_frame
 from talas.domains.chat.handshake import admit
@@ -172,8 +171,8 @@ class ChatSocket(Member):
         except TalasError as error:
             self._refuse(error, request_id)
         except Exception as error:
-            if is_away(error):
-                self._refuse(DatabaseAway(), request_id)
+            if is_unavailable(error):
+                self._refuse(DatabaseUnavailable(), request_id)
             else:
                 log.exception("chat.request_failed")
                 self._refuse(TalasError("Something went wrong here"), request_id)

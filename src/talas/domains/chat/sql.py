@@ -371,31 +371,26 @@ async def insert_messages(
 
 
 async def select_room_history(
-    conn: Connection, room_id: int, before: int | datetime | None, limit: int
+    conn: Connection, room_id: int, before: int | datetime, limit: int
 ) -> list[Message]:
     """Newest first."""
     if isinstance(before, datetime):
         rows = await conn.fetch(SELECT_ROOM_HISTORY_BEFORE, room_id, before, limit)
     else:
-        rows = await conn.fetch(SELECT_ROOM_HISTORY, room_id, _id_bound(before), limit)
+        rows = await conn.fetch(SELECT_ROOM_HISTORY, room_id, before, limit)
     return as_rows(Message, rows)
 
 
 async def select_conversation_history(
-    conn: Connection, conversation_id: int, before: int | datetime | None, limit: int
+    conn: Connection, conversation_id: int, before: int | datetime, limit: int
 ) -> list[Message]:
     """Newest first."""
     if isinstance(before, datetime):
         rows = await conn.fetch(SELECT_CONVERSATION_HISTORY_BEFORE, conversation_id, before, limit)
     else:
-        bound = _id_bound(before)
-        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY, conversation_id, bound, limit)
+        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY, conversation_id, before, limit)
     return as_rows(Message, rows)
 
 
 async def select_message_exists(conn: Connection, message_id: int) -> bool:
     return bool(await conn.fetchval(SELECT_MESSAGE_EXISTS, message_id))
-
-
-def _id_bound(before: int | None) -> int:
-    return ANY_ID if before is None else max(0, min(before, ANY_ID))

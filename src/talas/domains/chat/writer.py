@@ -12,10 +12,10 @@ from typing import cast
 
 import structlog
 
-from talas.core.database import Database
+from talas.core.database import Database, is_unavailable
 from talas.core.errors import TalasError, Unavailable
 from talas.domains.chat import sql
-from talas.domains.chat.errors import DatabaseAway, is_away
+from talas.domains.chat.errors import DatabaseUnavailable
 from talas.domains.chat.metrics import COMMITS, MESSAGES, QUEUE_DEPTH
 from talas.domains.chat.posting import Kept, Outcome, Post, keep_messages
 from talas.domains.chat.sql import Message
@@ -86,7 +86,7 @@ class Writer:
         try:
             await self._settle_doubt()
         except Exception as error:
-            if not is_away(error):
+            if not is_unavailable(error):
                 log.exception("chat.doubt_remains")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._more.wait(), RETRY_S)
@@ -95,7 +95,7 @@ class Writer:
         try:
             outcomes = await self._outcomes(posts)
         except Exception as error:
-            if not is_away(error) and not isinstance(error, TalasError):
+            if not is_unavailable(error) and not isinstance(error, TalasError):
                 log.exception("chat.batch_failed")
             outcomes = [_refusal(error)] * len(posts)
         new = [o.message for o in outcomes if isinstance(o, Kept) and not o.duplicate]
@@ -120,7 +120,7 @@ class Writer:
         except _CommitInDoubtError as doubt:
             return await self._outcomes_in_doubt(posts, doubt.outcomes)
         except Exception as error:
-            if not is_away(error) and len(posts) > 1:
+            if not is_unavailable(error) and len(posts) > 1:
                 log.warning("chat.batch_refused", error=str(error))
                 return await self._one_by_one(posts)
             raise
@@ -144,7 +144,7 @@ class Writer:
         except _CommitInDoubtError:
             raise
         except Exception as error:
-            if not is_away(error) or isinstance(error, TimeoutError):
+            if not is_unavailable(error) or isinstance(error, TimeoutError):
                 raise
             return await self._commit(posts)
 
@@ -180,7 +180,7 @@ class Writer:
             try:
                 kept = await self._was_kept()
             except Exception as error:
-                if not is_away(error):
+                if not is_unavailable(error):
                     raise
                 await asyncio.sleep(0.2)
                 continue
@@ -213,6 +213,6 @@ class Writer:
 def _refusal(error: Exception) -> TalasError:
     if isinstance(error, TalasError):
         return error
-    if is_away(error):
-        return DatabaseAway()
+    if is_unavailable(error):
+        return DatabaseUnavailable()
     return TalasError("The message could not be kept")
