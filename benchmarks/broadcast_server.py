@@ -17,7 +17,7 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosedError
 
-from benchmarks.open_files import allow_many_files
+from talas.core.open_files import allow_many_sockets
 
 BACKLOG = 1024
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -113,7 +113,7 @@ def make_frame(payload: bytes) -> bytes:
 
 
 def main() -> None:
-    allow_many_files()
+    allow_many_sockets()
     kind, port = sys.argv[1], int(sys.argv[2])
     uvloop.run(Library().serve(port) if kind == "library" else Raw.serve(port))
 

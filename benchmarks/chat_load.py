@@ -20,7 +20,7 @@ import psutil
 import uvloop
 
 from benchmarks.chat_client import Client, join, join_room, open_client, open_clients
-from benchmarks.open_files import allow_many_files
+from talas.core.open_files import allow_many_sockets
 
 WARM_UP_S = 0.5
 LATE_S = 30.0
@@ -256,7 +256,7 @@ def main() -> None:
         "return": come_back,
     }
     plan = msgspec.json.decode(sys.stdin.readline(), type=Plan)
-    allow_many_files()
+    allow_many_sockets()
     # The pauses of this process are not the server's.
     gc.disable()
     print(json.dumps(uvloop.run(measures[sys.argv[1]](plan))))
