@@ -30,6 +30,6 @@ def test_an_external_database_is_shown_without_its_password(url: str, shown: str
     assert found["Files"] == "s3://bucket/talas"
     assert found["Web"] == "http://127.0.0.1:8080"
     assert found["Chat"] == "ws://[::1]:9001/"
-    text = banner(settings, version="1", started_in_s=2, colour=True)
+    text = banner(settings, program="talas", version="1", started_in_s=2, colour=True)
     assert "hush" not in text
     assert "\033[0m" in text

@@ -51,12 +51,13 @@ def _explain(error: Exception) -> tuple[str, int]:
     # Imported here because settings are the dearest import of all, and `--version` needs none.
     from talas.core.embedded_postgres import EmbeddedPostgresError
     from talas.core.errors import TalasError
+    from talas.core.migrations import MigrationError
     from talas.core.settings import SettingsError
     from talas.entrypoints.preflight import ServeError
 
     if isinstance(error, SettingsError):
         return str(error), 2
-    if isinstance(error, (ServeError, EmbeddedPostgresError, TalasError)):
+    if isinstance(error, (ServeError, EmbeddedPostgresError, MigrationError, TalasError)):
         return str(error), 1
     return "", 1
 

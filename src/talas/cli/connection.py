@@ -10,7 +10,7 @@ import asyncpg
 from talas.core import embedded_postgres
 from talas.core.database import Connection, open_connection
 from talas.core.errors import Unavailable
-from talas.core.settings import load_settings
+from talas.core.settings import Settings, load_settings
 
 AnswerT = TypeVar("AnswerT")
 _TIMEOUT_MS = "5000"
@@ -21,15 +21,8 @@ def in_transaction(act: Callable[[Connection], Awaitable[AnswerT]]) -> AnswerT:
 
     Raises TalasError, SettingsError or EmbeddedPostgresError, each with a sentence.
     """
-    with _database_url() as url:
-        try:
-            return asyncio.run(_commit(url, act))
-        except asyncpg.UndefinedTableError:
-            raise Unavailable(
-                "The database has no tables yet; run `talas migrate up` or `talas serve` first"
-            ) from None
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Unavailable(f"The database at DATABASE_URL cannot be used: {error}") from None
+    with database_url(load_settings()) as url, explaining_refusals():
+        return asyncio.run(_commit(url, act))
 
 
 async def _commit(url: str, act: Callable[[Connection], Awaitable[AnswerT]]) -> AnswerT:
@@ -44,9 +37,21 @@ async def _commit(url: str, act: Callable[[Connection], Awaitable[AnswerT]]) -> 
 
 
 @contextmanager
-def _database_url() -> Iterator[str]:
+def explaining_refusals() -> Iterator[None]:
+    """Turns what the driver raises into Unavailable, with a sentence."""
+    try:
+        yield
+    except asyncpg.UndefinedTableError:
+        raise Unavailable(
+            "The database has no tables yet; run `talas migrate up` or `talas serve` first"
+        ) from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unavailable(f"The database at DATABASE_URL cannot be used: {error}") from None
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
     """The embedded database runs for as long as the command does, unless it ran before."""
-    settings = load_settings()
     if settings.database.url is not None:
         yield settings.database.url
         return

@@ -1,25 +1,21 @@
 """``talas migrate``: the schema up, down, and where it stands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from talas.core import embedded_postgres
-from talas.core.embedded_postgres import EmbeddedPostgresError
+from talas.cli.connection import database_url, explaining_refusals
 from talas.core.migrations import (
-    MigrationError,
     MigrationState,
     migrate_down,
     migrate_up,
     migration_status,
 )
-from talas.core.settings import SettingsError, load_settings
+from talas.core.settings import load_settings
 
 AnswerT = TypeVar("AnswerT")
 Steps = Annotated[int, typer.Argument(min=1, help="How many migrations to take back.")]
@@ -74,32 +70,9 @@ def _when(state: MigrationState) -> str:
 
 
 def _run(act: Callable[[str], Awaitable[AnswerT]]) -> AnswerT:
-    """One sentence and no traceback: exit 2 for settings, 1 for what the database refused."""
-    try:
-        with _database_url() as url:
-            return asyncio.run(_awaited(act, url))
-    except SettingsError as error:
-        _fail(str(error), code=2)
-    except (EmbeddedPostgresError, MigrationError) as error:
-        _fail(str(error), code=1)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        _fail(f"The database at DATABASE_URL cannot be used: {error}", code=1)
+    with database_url(load_settings()) as url, explaining_refusals():
+        return asyncio.run(_awaited(act, url))
 
 
 async def _awaited(act: Callable[[str], Awaitable[AnswerT]], url: str) -> AnswerT:
     return await act(url)
-
-
-@contextmanager
-def _database_url() -> Iterator[str]:
-    settings = load_settings()
-    if settings.database.url is not None:
-        yield settings.database.url
-        return
-    with embedded_postgres.running(settings.data_dir) as url:
-        yield url
-
-
-def _fail(message: str, *, code: int) -> NoReturn:
-    typer.echo(f"talas: {message}", err=True)
-    raise typer.Exit(code)

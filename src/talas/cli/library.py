@@ -1,14 +1,11 @@
 """``talas library import FOLDER``: music that is already on this machine."""
 
 import asyncio
-import contextlib
 import enum
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import msgspec
 import typer
 from rich.console import Console
@@ -16,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from talas.core import embedded_postgres, jobs
+from talas.cli.connection import database_url, explaining_refusals
+from talas.core import jobs
 from talas.core.database import Database
 from talas.core.errors import Conflict, InvalidData, Unavailable
 from talas.core.settings import Settings, load_settings
@@ -69,21 +67,11 @@ def import_folder(
         raise InvalidData(f"{printable(str(folder))} is not a folder")
     options = _Options(folder, user, visibility, dry_run, wait)
     settings = load_settings()
-    with _database_url(settings) as url:
+    with database_url(settings) as url, explaining_refusals():
         outcomes = asyncio.run(_import(_on(settings, url), options))
     _print_summary(outcomes, dry_run=dry_run)
     if any(outcome.fate is Fate.FAILED for outcome in outcomes):
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _database_url(settings: Settings) -> Iterator[str]:
-    """The embedded database runs for as long as the command does, unless it ran before."""
-    if settings.database.url is not None:
-        yield settings.database.url
-        return
-    with embedded_postgres.running(settings.data_dir) as url:
-        yield url
 
 
 def _on(settings: Settings, url: str) -> Settings:
@@ -93,18 +81,11 @@ def _on(settings: Settings, url: str) -> Settings:
 
 
 async def _import(settings: Settings, options: _Options) -> list[Outcome]:
-    try:
-        db = await Database.connect(
-            settings.database, application="talas library", max_connections=_MAX_CONNECTIONS
-        )
-    except (OSError, asyncpg.PostgresError) as error:
-        raise Unavailable(f"The database cannot be used: {error}") from None
+    db = await Database.connect(
+        settings.database, application="talas library", max_connections=_MAX_CONNECTIONS
+    )
     try:
         return await _import_into(db, settings, options)
-    except asyncpg.UndefinedTableError:
-        raise Unavailable(
-            "The database has no tables yet; run `talas migrate up` or `talas serve` first"
-        ) from None
     finally:
         await db.close()
 

@@ -1,6 +1,7 @@
 """`talas serve`: everything on one machine."""
 
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -51,9 +52,23 @@ def _tell_ready(settings: Settings, started_in_s: float) -> None:
         text = msgspec.json.encode(record).decode() + "\n"
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        text = banner(settings, version=talas_version, started_in_s=started_in_s, colour=colour)
+        text = banner(
+            settings,
+            program=_program(),
+            version=talas_version,
+            started_in_s=started_in_s,
+            colour=colour,
+        )
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:  # nobody reads it: no reason to stop serving
         return
+
+
+def _program() -> str:
+    """`talas` where the shell finds it; else the path by which it was called."""
+    called = Path(sys.argv[0])
+    if shutil.which("talas") or called.name != "talas":
+        return "talas"
+    return os.path.relpath(called)

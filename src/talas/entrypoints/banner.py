@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from talas.core.settings import Settings
 from talas.entrypoints.probes import reachable_host
 
-_FIRST_ADMIN = "talas users create --role super_admin --username NAME --email ADDRESS"
+_FIRST_ADMIN = "users create --role super_admin --username NAME --email ADDRESS"
 
 
 def facts(settings: Settings) -> dict[str, str]:
@@ -22,7 +22,10 @@ def facts(settings: Settings) -> dict[str, str]:
     }
 
 
-def banner(settings: Settings, *, version: str, started_in_s: float, colour: bool) -> str:
+def banner(
+    settings: Settings, *, program: str, version: str, started_in_s: float, colour: bool
+) -> str:
+    """``program`` is how the reader can call the command from where they are."""
     bold, dim, accent, plain = ("\033[1m", "\033[2m", "\033[36m", "\033[0m") if colour else [""] * 4
     lines = [f"{bold}Talas {version}{plain} {dim}is ready after {started_in_s:.1f} s{plain}", ""]
     for label, value in facts(settings).items():
@@ -30,7 +33,7 @@ def banner(settings: Settings, *, version: str, started_in_s: float, colour: boo
         lines.append(f"{dim}{label:<12}{plain}{tint}{value}{plain if tint else ''}")
     lines += [
         "",
-        f"{dim}First administrator:{plain} {_FIRST_ADMIN}",
+        f"{dim}First administrator:{plain} {program} {_FIRST_ADMIN}",
         f"{dim}Stop with Ctrl-C.{plain}",
     ]
     return "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n"
