@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from talas.cli.db import app
+from talas.cli import app
 from talas.core.embedded_postgres import is_running
 from talas.core.migrations import read_migrations
 
@@ -14,7 +14,7 @@ Environment = dict[str, str]
 
 
 def migrate(environment: Environment, *arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, env=environment)
+    return CliRunner().invoke(app, ["migrate", *arguments], env=environment)
 
 
 @pytest.fixture
