@@ -16,9 +16,9 @@ import msgspec
 from talas.audio.answer import MOST_ANSWER_BYTES, Answer, Refused, decoder
 from talas.audio.child import ORPHANED, OUT_OF_MEMORY
 from talas.audio.containers import Container
+from talas.audio.dat import read_header
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
-from talas.audio.waveform import from_dat
 
 _TOO_SLOW = "The file took too long to decode."
 _TOO_LARGE = "The file needs more memory to decode than is allowed."
@@ -128,7 +128,7 @@ def _result(message: bytes) -> AnalysisResult:
 
 def _check_files(result: AnalysisResult) -> None:
     """Raises ValueError for artefacts that are not of the kind they will be served as."""
-    from_dat(result.waveform_dat)
+    read_header(result.waveform_dat)
     if not result.waveform_png.startswith(b"\x89PNG\r\n"):
         raise ValueError("the waveform is not drawn as PNG")
     if result.cover_jpeg is not None and not result.cover_jpeg.startswith(b"\xff\xd8\xff"):

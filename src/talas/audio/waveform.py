@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from talas.audio.dat import HEADER_BYTES, VERSION, DatHeader, pack_header, read_header
+
 FINEST_SAMPLES_PER_PIXEL = 256
 MOST_POINTS = 2**18
 """More points than this are merged in pairs while they are made: 512 KiB for 12 hours."""
-
-_HEADER = struct.Struct("<iIiiIi")
-_VERSION = 2
-_EIGHT_BITS = 1
 
 Pairs = NDArray[np.int8]
 """Shape (points, 2): the minimum and the maximum of each."""
@@ -93,31 +90,22 @@ def merge_pairs(pairs: Pairs, group: int) -> Pairs:
 
 def to_dat(peaks: Peaks) -> bytes:
     """audiowaveform's binary format, version 2: a little-endian header of 24 bytes, then pairs."""
-    header = _HEADER.pack(
-        _VERSION, _EIGHT_BITS, peaks.sample_rate, peaks.samples_per_pixel, len(peaks.pairs), 1
-    )
-    return header + np.ascontiguousarray(peaks.pairs).tobytes()
+    header = DatHeader(peaks.sample_rate, peaks.samples_per_pixel, len(peaks.pairs))
+    return pack_header(header) + np.ascontiguousarray(peaks.pairs).tobytes()
 
 
 def from_dat(data: bytes) -> Peaks:
     """Reads what `to_dat` wrote. Raises ValueError for anything else."""
-    if len(data) < _HEADER.size:
-        raise ValueError("waveform data must begin with a header of 24 bytes")
-    version, flags, sample_rate, step, length, channels = _HEADER.unpack_from(data)
-    if (version, flags, channels) != (_VERSION, _EIGHT_BITS, 1):
-        raise ValueError("waveform data must be version 2 with 8 bits and one channel")
-    if sample_rate < 1 or step < 1 or len(data) != _HEADER.size + 2 * length:
-        raise ValueError("waveform data must be as long as its header says")
-    return Peaks(
-        sample_rate, step, np.frombuffer(data, np.int8, offset=_HEADER.size).reshape(-1, 2)
-    )
+    header = read_header(data)
+    pairs = np.frombuffer(data, np.int8, offset=HEADER_BYTES).reshape(-1, 2)
+    return Peaks(header.sample_rate, header.samples_per_pixel, pairs)
 
 
 def to_json(peaks: Peaks) -> bytes:
     """audiowaveform's JSON format, version 2."""
     return msgspec.json.encode(
         {
-            "version": _VERSION,
+            "version": VERSION,
             "channels": 1,
             "sample_rate": peaks.sample_rate,
             "samples_per_pixel": peaks.samples_per_pixel,

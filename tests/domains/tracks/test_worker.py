@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -267,3 +269,11 @@ def test_survives_the_loss_of_its_connections(
     assert ready_track(api, owner.token, content=wav(seed=84))["status"] == "ready"
     assert worker.process is not None
     assert worker.process.poll() is None
+
+
+def test_an_idle_worker_holds_no_decoder() -> None:
+    """What only the subprocess needs would take 14 MB and more of every worker."""
+    heavy = "{'numpy', 'av', 'PIL', 'litestar'}"
+    script = f"import sys, talas.entrypoints.worker; sys.exit(str({heavy} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.stderr == "set()\n"
