@@ -60,6 +60,11 @@ async def join_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     return room
 
 
+async def leave_all_rooms(conn: Connection, user_id: int) -> None:
+    """Of an account that ends. The rooms that it owned stay, and what it said in them."""
+    await sql.delete_memberships(conn, user_id)
+
+
 async def read_room_history(
     conn: Connection, actor: Actor, name: str, *, before: int | datetime, limit: int
 ) -> tuple[RoomRow, list[Message]]:

@@ -141,6 +141,11 @@ VALUES ($1, $2, $3)
 ON CONFLICT (room_id, user_id) DO NOTHING
 """
 
+DELETE_MEMBERSHIPS = """
+DELETE FROM room_members
+WHERE user_id = $1
+"""
+
 SELECT_MEMBERSHIPS = """
 SELECT m.room_id, m.user_id
 FROM unnest($1::int[], $2::int[]) AS asked (room_id, user_id)
@@ -318,6 +323,10 @@ async def select_memberships(
 
 async def lock_rooms(conn: Connection, room_ids: list[int]) -> list[LockedRoom]:
     return as_rows(LockedRoom, await conn.fetch(LOCK_ROOMS, room_ids))
+
+
+async def delete_memberships(conn: Connection, user_id: int) -> None:
+    await conn.execute(DELETE_MEMBERSHIPS, user_id)
 
 
 async def insert_conversations(conn: Connection, lows: list[int], highs: list[int]) -> None:
