@@ -1,5 +1,7 @@
+import pytest
+
 from talas.core import limits
-from talas.core.limits import RateLimiter
+from talas.core.limits import RateLimiter, address_key
 
 
 class Clock:
@@ -63,3 +65,22 @@ def test_memory_is_bounded_whatever_comes() -> None:
         limiter._buckets[number] = limits.Bucket(0, 1000.0)
     limiter.take("one more")
     assert len(limiter._buckets) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("unknown", "unknown"),
+        ("not:an:address", "not:an:address"),
+        ("", ""),
+    ],
+)
+def test_one_ipv6_connection_is_one_place(address: str, key: str) -> None:
+    assert address_key(address) == key

@@ -1,11 +1,14 @@
 """Token buckets: so many a minute for each key, with bursts up to a minute's worth."""
 
+import functools
+import ipaddress
 import time
 from collections.abc import Callable
 
 import msgspec
 
 _SWEEP_AT = 10_000
+_KNOWN_ADDRESSES = 10_000
 
 
 class Bucket(msgspec.Struct):
@@ -54,3 +57,18 @@ class RateLimiter:
                 del self._buckets[key]
         if len(self._buckets) >= 10 * _SWEEP_AT:
             self._buckets.clear()
+
+
+@functools.lru_cache(_KNOWN_ADDRESSES)
+def address_key(address: str) -> str:
+    """What counts as one place: an IPv4 address, or the /64 that one IPv6 connection is given and
+    may take any address of. What is no address stands for itself."""
+    if ":" not in address:
+        return address
+    try:
+        ip = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(ip), 64), strict=False))
