@@ -1,5 +1,6 @@
 """How often a password may be guessed, by account and by address."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,6 +96,46 @@ def test_many_guesses_at_once_do_not_pass_together(limited: Visitor) -> None:
     with ThreadPoolExecutor(20) as pool:
         statuses = list(pool.map(lambda _: guess(limited, user.email).status_code, range(20)))
     assert sorted(statuses) == [401] * 5 + [429] * 15
+
+
+def test_nor_do_guesses_at_several_processes(
+    process: ApiProcess, limited: Visitor, tmp_path: Path
+) -> None:
+    user = create_user(limited)
+    with contextlib.ExitStack() as stack:
+        others = [
+            stack.enter_context(
+                api_process(process.database_url, tmp_path / name, RATE_LIMITS="on")
+            )
+            for name in ("second", "third")
+        ]
+        visitors = [limited, *map(Visitor, others)]
+        with ThreadPoolExecutor(21) as pool:
+            answers = pool.map(lambda visitor: guess(visitor, user.email), visitors * 7)
+            statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [401] * 5 + [429] * 16
+
+
+def test_right_passwords_at_once_all_pass(limited: Visitor) -> None:
+    user = create_user(limited)
+    with ThreadPoolExecutor(20) as pool:
+        answers = pool.map(lambda _: guess(limited, user.email, PASSWORD), range(20))
+        assert [answer.status_code for answer in answers] == [200] * 20
+
+
+def test_a_whole_ipv6_network_is_one_address(process: ApiProcess, tmp_path: Path) -> None:
+    """Whoever has one address of a /64 has all of them."""
+    trusting = {"RATE_LIMITS": "on", "TRUSTED_PROXIES": "127.0.0.0/8"}
+    with api_process(process.database_url, tmp_path, **trusting) as proxied:
+
+        def guess_from(address: str, number: int) -> int:
+            body = {"email": f"nobody{number}@b.c", "password": "wrong"}
+            headers = [("X-Forwarded-For", address)]
+            return proxied.client.post("/auth/login", json=body, headers=headers).status_code
+
+        near = [guess_from(f"2001:db8:0:1::{number:x}", number) for number in range(11)]
+        assert near == [401] * 10 + [429]
+        assert guess_from("2001:db8:0:2::1", 12) == 401
 
 
 def _change(api: Visitor, user: Account) -> int:

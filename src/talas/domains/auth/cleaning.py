@@ -1,24 +1,19 @@
 """What the house forgets of sessions and failed logins once nobody can ask for it any more."""
 
-from talas.core.database import Connection
+import datetime as dt
 
-# An ended session stays until it would have expired: a replayed token must still find it ended.
-DELETE_EXPIRED_SESSIONS = """
-DELETE FROM sessions
-WHERE expires_at < now() - interval '1 day'
-"""
+from talas.core.database import Connection
+from talas.domains.auth import sql
+
+KEPT = dt.timedelta(days=1)
 
 
 async def delete_expired_sessions(conn: Connection) -> None:
-    await conn.execute(DELETE_EXPIRED_SESSIONS)
-
-
-DELETE_OLD_LOGIN_FAILURES = """
-DELETE FROM login_failures
-WHERE failed_at < now() - interval '1 day'
-"""
+    """An ended session stays until it would have expired: a replayed token must still find it
+    ended."""
+    await sql.delete_expired_sessions(conn, kept=KEPT)
 
 
 async def delete_old_login_failures(conn: Connection) -> None:
     """The throttle looks back half an hour at most."""
-    await conn.execute(DELETE_OLD_LOGIN_FAILURES)
+    await sql.delete_old_login_failures(conn, kept=KEPT)

@@ -28,8 +28,7 @@ MEDIA_TOKEN_LIFETIME_S = 3600
 # A client whose answer was lost asks again; one that asks later replays.
 RETRY_GRACE = dt.timedelta(seconds=10)
 _USER_AGENT_LENGTH = 300
-# One guess at a time is checked against the throttle and hashed, so that many at once
-# cannot all pass the check before the first failure is written down.
+# One thread hashes, so more guesses at once would only hold connections while they wait.
 _one_guess = asyncio.Lock()
 
 
@@ -85,23 +84,18 @@ async def check_login(
     """The active account behind an e-mail and its password.
 
     Raises Unauthenticated alike for unknown and wrong, Forbidden for a suspended account
-    once its password was right, TooManyRequests. Opens short transactions of its own: the
-    connection must not wait for the hashing, and a failure is kept although the login fails.
+    once its password was right, TooManyRequests. Opens transactions of its own: a failure is
+    kept although the login fails.
     """
     email = clean_text(email, "email", max_length=MAX_EMAIL)
-    async with _one_guess:
-        async with db.connection() as conn:
-            account = await sql.select_account_by_email(conn, email)
-            # The account's own spelling, where there is one: all that finds it counts together.
-            key = throttle.account_key(account.email if account else email)
-            if throttled:
-                await throttle.check_attempt(conn, key=key, address=address)
-        matches = await verify_password(account.password_hash if account else None, password)
-        async with db.transaction() as conn:
-            if account is None or not matches:
-                await sql.insert_login_failure(conn, account_key=key, address=address)
-            else:
-                await sql.delete_login_failures(conn, key)
+    async with _one_guess, db.transaction() as conn:
+        account = await sql.select_account_by_email(conn, email)
+        # The account's own spelling, where there is one: all that finds it counts together.
+        spelling = account.email if account else email
+        password_hash = account.password_hash if account else None
+        matches = await _guess(
+            conn, password_hash, password, email=spelling, address=address, throttled=throttled
+        )
     if account is None or not matches:
         raise Unauthenticated("Invalid credentials", code="invalid_credentials")
     if account.status != "active":
@@ -117,18 +111,36 @@ async def check_own_password(
     db: Database, actor: Actor, password: str, *, address: str, throttled: bool
 ) -> bool:
     """Whether it is the actor's password; guesses count as failed logins do."""
-    async with _one_guess:
-        async with db.connection() as conn:
-            account = await sql.select_account(conn, actor.user_id)
-            if account is None:
-                raise InvalidToken
-            key = throttle.account_key(account.email)
-            if throttled:
-                await throttle.check_attempt(conn, key=key, address=address)
-        matches = await verify_password(account.password_hash, password)
-        if not matches:
-            async with db.transaction() as conn:
-                await sql.insert_login_failure(conn, account_key=key, address=address)
+    async with _one_guess, db.transaction() as conn:
+        account = await sql.select_account(conn, actor.user_id)
+        if account is None:
+            raise InvalidToken
+        return await _guess(
+            conn,
+            account.password_hash,
+            password,
+            email=account.email,
+            address=address,
+            throttled=throttled,
+        )
+
+
+async def _guess(
+    conn: Connection,
+    password_hash: str | None,
+    password: str,
+    *,
+    email: str,
+    address: str,
+    throttled: bool,
+) -> bool:
+    if throttled:
+        await throttle.check_attempt(conn, email=email, address=address)
+    matches = await verify_password(password_hash, password)
+    if matches:
+        await throttle.forget_failures(conn, email)
+    else:
+        await throttle.note_failure(conn, email=email, address=address)
     return matches
 
 
@@ -281,3 +293,15 @@ async def change_password(conn: Connection, actor: Actor, password_hash: str) ->
     """Ends every other session."""
     await sql.update_password(conn, actor.user_id, password_hash)
     await end_all_sessions(conn, actor.user_id, but_session_id=actor.session_id)
+
+
+async def close_account(conn: Connection, user_id: int) -> None:
+    """Ends every session; nothing stays of them or of failed logins. Whoever wants to sign in or
+    to upload waits from here on until the transaction ends. Raises InvalidToken for an account
+    that is not active any more."""
+    account = await sql.select_active_account_for_update(conn, user_id)
+    if account is None:
+        raise InvalidToken
+    await end_all_sessions(conn, user_id)
+    await sql.delete_sessions(conn, user_id)
+    await throttle.forget_failures(conn, account.email)

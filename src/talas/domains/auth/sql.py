@@ -97,10 +97,22 @@ async def select_account(conn: Connection, user_id: int) -> AccountRow | None:
     return as_row(AccountRow, await conn.fetchrow(SELECT_ACCOUNT, user_id))
 
 
+SELECT_ACTIVE_ACCOUNT_FOR_UPDATE = """
+SELECT id, username, email, role, status, password_hash
+FROM users
+WHERE id = $1 AND status = 'active'
+FOR NO KEY UPDATE
+"""
+
+
+async def select_active_account_for_update(conn: Connection, user_id: int) -> AccountRow | None:
+    return as_row(AccountRow, await conn.fetchrow(SELECT_ACTIVE_ACCOUNT_FOR_UPDATE, user_id))
+
+
 UPDATE_PASSWORD = """
 UPDATE users
 SET password_hash = $2, updated_at = now()
-WHERE id = $1
+WHERE id = $1 AND status = 'active'
 """
 
 
@@ -108,11 +120,13 @@ async def update_password(conn: Connection, user_id: int, password_hash: str) ->
     await conn.execute(UPDATE_PASSWORD, user_id, password_hash)
 
 
+# The lock has a login wait for a suspension or deletion that would not see its session.
 INSERT_SESSION = """
 INSERT INTO sessions (user_id, user_agent, ip, expires_at)
 SELECT id, $2, $3, now() + make_interval(secs => $4)
 FROM users
 WHERE id = $1 AND status = 'active'
+FOR SHARE
 RETURNING id
 """
 
@@ -202,6 +216,26 @@ async def update_sessions_ended(
     return [record[0] for record in records]
 
 
+DELETE_SESSIONS = """
+DELETE FROM sessions
+WHERE user_id = $1
+"""
+
+
+async def delete_sessions(conn: Connection, user_id: int) -> None:
+    await conn.execute(DELETE_SESSIONS, user_id)
+
+
+DELETE_EXPIRED_SESSIONS = """
+DELETE FROM sessions
+WHERE expires_at < now() - $1::interval
+"""
+
+
+async def delete_expired_sessions(conn: Connection, *, kept: dt.timedelta) -> None:
+    await conn.execute(DELETE_EXPIRED_SESSIONS, kept)
+
+
 SELECT_SESSIONS = """
 SELECT id, created_at, last_used_at, expires_at, user_agent, ip
 FROM sessions
@@ -227,6 +261,22 @@ WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
 async def count_sessions(conn: Connection, user_id: int) -> int:
     total: int = await conn.fetchval(COUNT_SESSIONS, user_id)
     return total
+
+
+# In the order of the keys, so that two who share both do not wait for each other.
+LOCK_ATTEMPTS = """
+SELECT pg_advisory_xact_lock(key)
+FROM (
+  SELECT hashtextextended(name, 0) AS key
+  FROM unnest($1::TEXT[]) AS name
+  ORDER BY key
+) AS ordered
+"""
+
+
+async def lock_attempts(conn: Connection, names: list[str]) -> None:
+    """Waits for whoever holds one of the names; they are held until the transaction ends."""
+    await conn.execute(LOCK_ATTEMPTS, names)
 
 
 # The failure that must leave its window before the next attempt is the limit-th newest.
@@ -292,3 +342,13 @@ WHERE account_key = $1
 
 async def delete_login_failures(conn: Connection, account_key: str) -> None:
     await conn.execute(DELETE_LOGIN_FAILURES, account_key)
+
+
+DELETE_OLD_LOGIN_FAILURES = """
+DELETE FROM login_failures
+WHERE failed_at < now() - $1::interval
+"""
+
+
+async def delete_old_login_failures(conn: Connection, *, kept: dt.timedelta) -> None:
+    await conn.execute(DELETE_OLD_LOGIN_FAILURES, kept)
