@@ -1,11 +1,20 @@
 """``DELETE /users/me``: what goes, and what others keep."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from tests.audio.synthesis import wav_bytes
+from tests.builders.tracks import (
+    create_track,
+    get_track,
+    multipart,
+    ready_track,
+    stored_files,
+    worker_process,
+)
 from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
 from tests.domains.users.test_avatar import picture
 from tests.servers import ApiProcess, error_of
@@ -113,45 +122,84 @@ async def test_messages_stay_and_say_deleted(api: ApiProcess, user: Account) -> 
     assert message["username"] == f"deleted:{user.id}"
 
 
+async def stored_files_of(api: ApiProcess, user: Account) -> set[Path]:
+    conn = await asyncpg.connect(api.database_url)
+    try:
+        keys = await conn.fetch("SELECT storage_key FROM tracks WHERE user_id = $1", user.id)
+    finally:
+        await conn.close()
+    uploads = api.data_dir / "uploads"
+    folders = {(uploads / key[0]).parent for key in keys}
+    avatar = uploads / "avatars" / f"{user.id}.jpg"
+    return {path for path in stored_files(api) if path.parent in folders or path == avatar}
+
+
 async def test_tracks_go_with_all_their_objects(api: ApiProcess, user: Account) -> None:
     """The rows in the same transaction; the objects by a job of it."""
     reader = create_user(api)
-    ids = []
-    for pitch in (1, 2):
-        files = {"file": ("song.wav", song(pitch))}
-        answer = api.client.post("/tracks", files=files, token=user.token)
-        assert answer.status_code == 201, answer.text
-        ids.append(answer.json()["data"]["id"])
+    with worker_process(api):
+        measured = ready_track(api, user.token, content=song(1))
+    waiting = create_track(api, user.token, content=song(2))
+    api.client.put("/users/me/avatar", content=picture(), token=user.token)
+    theirs = await stored_files_of(api, user)
+    assert {path.name for path in theirs} == {
+        "original",
+        "waveform.dat",
+        "waveform.png",
+        f"{user.id}.jpg",
+    }
     assert delete(api, user).status_code == 200
-    for track_id in ids:
-        for token in (reader.token,):
-            assert api.client.get(f"/tracks/{track_id}", token=token).status_code == 404
-            stream = api.client.get(f"/tracks/{track_id}/stream", token=token)
-            assert stream.status_code == 404
+    for track in (measured, waiting):
+        for path in (f"/tracks/{track['id']}", f"/tracks/{track['id']}/stream"):
+            assert api.client.get(path, token=reader.token).status_code == 404
+    with worker_process(api):
+        deadline = time.monotonic() + 20
+        while left := theirs & stored_files(api):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+
+
+async def test_likes_given_go_and_those_of_others_stay(api: ApiProcess, user: Account) -> None:
+    owner, other = create_user(api), create_user(api)
+    track = create_track(api, owner.token, content=song(4))
+    own = create_track(api, user.token, content=song(5))
     conn = await asyncpg.connect(api.database_url)
     try:
-        jobs = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tracks.delete_objects'"
-        assert await conn.fetchval(jobs) == len(ids)
-        assert await conn.fetchval("SELECT count(*) FROM tracks WHERE user_id = $1", user.id) == 0
+        like = "INSERT INTO track_likes (user_id, track_id) VALUES ($1, $2)"
+        likes = [(user.id, track["id"]), (other.id, track["id"]), (user.id, own["id"])]
+        await conn.executemany(like, [*likes, (other.id, own["id"])])
+        liked = [track["id"], own["id"]]
+        await conn.execute("UPDATE tracks SET likes = 2 WHERE id = ANY($1::INT[])", liked)
+        assert delete(api, user).status_code == 200
+        select = "SELECT user_id, track_id FROM track_likes WHERE track_id = ANY($1::INT[])"
+        assert [tuple(row) for row in await conn.fetch(select, liked)] == [(other.id, track["id"])]
     finally:
         await conn.close()
+    assert get_track(api, owner.token, track["id"])["likes"] == 1
 
 
-async def test_an_upload_under_way_leaves_nothing(api: ApiProcess, user: Account) -> None:
+def test_it_leaves_its_rooms_and_they_stay(api: ApiProcess, user: Account) -> None:
+    reader = create_user(api)
+    body = {"name": f"room of {user.username}"}
+    made = api.client.post("/chat/rooms", json=body, token=user.token).json()["data"]
+    assert made["member_count"] == 1
+    assert delete(api, user).status_code == 200
+    params = {"search": body["name"]}
+    [room] = api.client.get("/chat/rooms", params=params, token=reader.token).json()["data"]
+    assert room == {**made, "member_count": 0}
+
+
+async def test_a_track_under_way_leaves_nothing(api: ApiProcess, user: Account) -> None:
     """Its file is still coming when the account goes."""
-    body = song(3)
-    boundary = "limit"
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-    ).encode()
+    content = multipart(song(3), boundary="limit")
 
     def slowly() -> Any:
-        yield head + body[: len(body) // 2]
+        yield content[: len(content) // 2]
         time.sleep(0.3)
         assert delete(api, user).status_code == 200
-        yield body[len(body) // 2 :] + f"\r\n--{boundary}--\r\n".encode()
+        yield content[len(content) // 2 :]
 
-    headers = [("Content-Type", f"multipart/form-data; boundary={boundary}")]
+    headers = [("Content-Type", "multipart/form-data; boundary=limit")]
     answer = api.client.post("/tracks", content=slowly(), headers=headers, token=user.token)
     assert (answer.status_code, error_of(answer)) == (401, "Invalid token")
     conn = await asyncpg.connect(api.database_url)
@@ -159,3 +207,17 @@ async def test_an_upload_under_way_leaves_nothing(api: ApiProcess, user: Account
         assert await conn.fetchval("SELECT count(*) FROM tracks WHERE user_id = $1", user.id) == 0
     finally:
         await conn.close()
+
+
+def test_an_avatar_under_way_leaves_nothing(api: ApiProcess, user: Account) -> None:
+    content = picture()
+
+    def slowly() -> Any:
+        yield content[:100]
+        time.sleep(0.3)
+        assert delete(api, user).status_code == 200
+        yield content[100:]
+
+    answer = api.client.put("/users/me/avatar", content=slowly(), token=user.token)
+    assert (answer.status_code, error_of(answer)) == (401, "Invalid token")
+    assert not (api.data_dir / "uploads" / "avatars" / f"{user.id}.jpg").exists()

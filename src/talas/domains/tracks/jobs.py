@@ -63,7 +63,8 @@ class TrackJobs:
         await self._fail(job, BROKE_DOWN)
 
     async def delete_objects(self, job: DeleteObjects) -> None:
-        await self._storage.delete_under(analysis.folder_of(job.storage_key))
+        for storage_key in job.storage_keys:
+            await self._storage.delete_under(analysis.folder_of(storage_key))
 
     async def clean(self) -> None:
         await cleaning.delete_orphans(self._db, self._storage)

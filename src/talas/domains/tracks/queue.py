@@ -17,4 +17,6 @@ class AnalyseTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeleteObjects(msgspec.Struct, frozen=True, kw_only=True):
-    storage_key: str
+    """Of tracks that are gone: all that lies beside these originals, and they themselves."""
+
+    storage_keys: list[str]

@@ -22,6 +22,7 @@ MAX_DESCRIPTION = 5000
 MAX_TAGS = 20
 MAX_TAG = 50
 VISIBILITIES = ("public", "unlisted", "private")
+_DELETED_AT_ONCE = 500
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -208,17 +209,21 @@ async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     """The row goes with the transaction, its objects by a job of the same transaction."""
     track = await access.own_track_for_update(conn, actor.user_id, track_id)
     await sql.delete_track(conn, track.id)
-    await jobs.enqueue(
-        conn, DELETE_OBJECTS, DeleteObjects(storage_key=track.storage_key), priority=jobs.URGENT
-    )
+    await _enqueue_deletion(conn, [track.storage_key])
 
 
-async def delete_tracks_of_user(conn: Connection, user_id: int) -> None:
-    """As delete_track, for all that the user has."""
-    for storage_key in await sql.delete_tracks_of_user(conn, user_id):
-        await jobs.enqueue(
-            conn, DELETE_OBJECTS, DeleteObjects(storage_key=storage_key), priority=jobs.URGENT
-        )
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """As delete_track for all that the user has; the likes that they gave go too."""
+    await sql.lock_tracks_around_user(conn, user_id)
+    storage_keys = await sql.delete_tracks_of_user(conn, user_id)
+    for start in range(0, len(storage_keys), _DELETED_AT_ONCE):
+        await _enqueue_deletion(conn, storage_keys[start : start + _DELETED_AT_ONCE])
+    await sql.delete_likes_of_user(conn, user_id)
+
+
+async def _enqueue_deletion(conn: Connection, storage_keys: list[str]) -> None:
+    job = DeleteObjects(storage_keys=storage_keys)
+    await jobs.enqueue(conn, DELETE_OBJECTS, job, priority=jobs.URGENT)
 
 
 def title_of(filename: str) -> str:

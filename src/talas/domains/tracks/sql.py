@@ -322,6 +322,25 @@ async def delete_track(conn: Connection, track_id: int) -> None:
     await conn.execute(DELETE_TRACK, track_id)
 
 
+# In the order of ids, so that two who like each other's tracks do not wait for each other.
+LOCK_TRACKS_AROUND_USER = """
+SELECT
+FROM tracks
+WHERE id IN (
+  SELECT id FROM tracks WHERE user_id = $1
+  UNION ALL
+  SELECT track_id FROM track_likes WHERE user_id = $1
+)
+ORDER BY id
+FOR UPDATE
+"""
+
+
+async def lock_tracks_around_user(conn: Connection, user_id: int) -> None:
+    """Those that the user has or likes."""
+    await conn.execute(LOCK_TRACKS_AROUND_USER, user_id)
+
+
 DELETE_TRACKS_OF_USER = """
 DELETE FROM tracks
 WHERE user_id = $1
@@ -332,6 +351,24 @@ RETURNING storage_key
 async def delete_tracks_of_user(conn: Connection, user_id: int) -> list[str]:
     """The storage keys that they had."""
     return [record[0] for record in await conn.fetch(DELETE_TRACKS_OF_USER, user_id)]
+
+
+DELETE_LIKES_OF_USER = """
+WITH taken AS (
+  DELETE FROM track_likes
+  WHERE user_id = $1
+  RETURNING track_id
+)
+UPDATE tracks AS t
+SET likes = t.likes - 1
+FROM taken
+WHERE t.id = taken.track_id
+"""
+
+
+async def delete_likes_of_user(conn: Connection, user_id: int) -> None:
+    """The tracks' counts follow."""
+    await conn.execute(DELETE_LIKES_OF_USER, user_id)
 
 
 # In the names' order, so that two who need the same new tags do not wait for each other.

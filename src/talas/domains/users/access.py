@@ -5,26 +5,24 @@ import datetime as dt
 from talas.core.database import Connection, is_id
 from talas.core.errors import NotFound
 from talas.core.sessions import Actor
+from talas.core.tokens import InvalidToken
 from talas.domains.users import sql
 from talas.domains.users.schemas import OwnProfile, UserProfile
-
-
-def user_not_found() -> NotFound:
-    return NotFound("User not found")
 
 
 async def load_user(conn: Connection, user_id: int) -> UserProfile:
     """Raises NotFound; suspended and deleted accounts are not there either."""
     profile = await sql.select_user_profile(conn, user_id) if is_id(user_id) else None
     if profile is None:
-        raise user_not_found()
+        raise NotFound("User not found")
     return profile
 
 
 async def load_own(conn: Connection, actor: Actor) -> OwnProfile:
+    """Raises InvalidToken when the account has ended meanwhile."""
     profile = await sql.select_own_profile(conn, actor.user_id)
     if profile is None:
-        raise user_not_found()
+        raise InvalidToken
     return profile
 
 

@@ -134,9 +134,8 @@ async def delete_me(request: Request) -> Acknowledged:
     body = await request.body_as(AccountDeletion)
     await _check_own_password(request, body.password, field="password")
     async with request.db.transaction() as conn:
-        await service.delete_account(conn, actor)
+        await service.delete_account(conn, request.storage, actor)
     request.context.guard.forget_user(actor.user_id)
-    await request.storage.delete(service.avatar_key(actor.user_id))
     return Acknowledged(message="Account deleted successfully")
 
 

@@ -5,10 +5,12 @@ from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.storage import Storage
 from talas.core.text import clean_text
+from talas.core.tokens import InvalidToken
 from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
+from talas.domains.chat import service as chat
 from talas.domains.tracks import service as tracks
-from talas.domains.users import access, sql
+from talas.domains.users import sql
 from talas.domains.users.schemas import UpdatedProfile, UserSummary
 
 MAX_SEARCH = 100
@@ -32,9 +34,10 @@ async def list_users(
 async def update_profile(
     conn: Connection, actor: Actor, changes: dict[str, str | None]
 ) -> UpdatedProfile:
+    """Raises InvalidToken when the account has ended meanwhile."""
     profile = await sql.update_profile(conn, actor.user_id, changes)
     if profile is None:
-        raise access.user_not_found()
+        raise InvalidToken
     return profile
 
 
@@ -43,10 +46,12 @@ def avatar_key(user_id: int) -> str:
 
 
 async def set_avatar(conn: Connection, storage: Storage, actor: Actor, jpeg: bytes) -> str:
-    """The avatar's URL; ``jpeg`` is what ``make_avatar`` gave."""
+    """The avatar's URL; ``jpeg`` is what ``make_avatar`` gave. Raises InvalidToken when the
+    account has ended meanwhile."""
     url = f"/uploads/{avatar_key(actor.user_id)}"
     # The row's lock first: of two at once the object of the later one stays.
-    await sql.update_avatar(conn, actor.user_id, url)
+    if not await sql.update_avatar(conn, actor.user_id, url):
+        raise InvalidToken
     await storage.put(avatar_key(actor.user_id), jpeg)
     return url
 
@@ -56,15 +61,17 @@ async def remove_avatar(conn: Connection, storage: Storage, actor: Actor) -> Non
     await storage.delete(avatar_key(actor.user_id))
 
 
-async def delete_account(conn: Connection, actor: Actor) -> None:
+async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> None:
     """Anonymises what others still need (the row that messages and audit rows name), removes the
-    rest. The avatar's object is the caller's to delete, once this is committed.
+    rest: the tracks' objects by a job of the same transaction.
 
     Raises Conflict for the last active super_admin.
     """
     await admin.check_not_last_super_admin(conn, actor.user_id)
-    await auth.end_all_sessions(conn, actor.user_id)
-    await sql.delete_sessions(conn, actor.user_id)
     # Waits for uploads that hold the account; those that come later find it deleted.
+    await auth.close_account(conn, actor.user_id)
     await sql.anonymise_user(conn, actor.user_id)
-    await tracks.delete_tracks_of_user(conn, actor.user_id)
+    await tracks.forget_user(conn, actor.user_id)
+    await chat.leave_all_rooms(conn, actor.user_id)
+    # Before the commit: of an account that is gone nothing would say that a picture is left.
+    await storage.delete(avatar_key(actor.user_id))

@@ -13,7 +13,7 @@ from talas.domains.users.schemas import (
 SELECT_OWN_PROFILE = """
 SELECT id, username, email, role, first_name, last_name, bio, avatar, created_at, updated_at
 FROM users
-WHERE id = $1
+WHERE id = $1 AND status = 'active'
 """
 
 
@@ -107,7 +107,7 @@ SET first_name = CASE WHEN $2 THEN $3 ELSE first_name END,
   last_name = CASE WHEN $4 THEN $5 ELSE last_name END,
   bio = CASE WHEN $6 THEN $7 ELSE bio END,
   updated_at = now()
-WHERE id = $1
+WHERE id = $1 AND status = 'active'
 RETURNING id, username, first_name, last_name, bio
 """
 
@@ -125,12 +125,15 @@ async def update_profile(
 UPDATE_AVATAR = """
 UPDATE users
 SET avatar = $2, updated_at = now()
-WHERE id = $1
+WHERE id = $1 AND status = 'active'
+RETURNING true
 """
 
 
-async def update_avatar(conn: Connection, user_id: int, avatar: str | None) -> None:
-    await conn.execute(UPDATE_AVATAR, user_id, avatar)
+async def update_avatar(conn: Connection, user_id: int, avatar: str | None) -> bool:
+    """False when the account is not active any more."""
+    updated: bool | None = await conn.fetchval(UPDATE_AVATAR, user_id, avatar)
+    return updated is not None
 
 
 SELECT_AVATAR_INSTANT = """
@@ -165,13 +168,3 @@ WHERE id = $1
 
 async def anonymise_user(conn: Connection, user_id: int) -> None:
     await conn.execute(ANONYMISE_USER, user_id)
-
-
-DELETE_SESSIONS = """
-DELETE FROM sessions
-WHERE user_id = $1
-"""
-
-
-async def delete_sessions(conn: Connection, user_id: int) -> None:
-    await conn.execute(DELETE_SESSIONS, user_id)
