@@ -12,7 +12,7 @@ from talas.core.errors import Forbidden, TalasError, TooManyRequests, Unauthenti
 from talas.core.http.cors import Cors
 from talas.core.http.envelope import encode_failure
 from talas.core.http.proxies import TrustedProxies
-from talas.core.limits import RateLimiter
+from talas.core.limits import RateLimiter, address_key
 from talas.core.logging import AccessLog
 from talas.core.metrics import OPEN_REQUESTS, REQUEST_SECONDS, RESPONSES
 from talas.core.tokens import TokenSigner, TokenType
@@ -90,12 +90,8 @@ class Edge:
         try:
             if _is_preflight(scope, headers):
                 await self._answer_preflight(headers[b"origin"], send_with_id)
-                return
-            if self._limits is not None and scope["path"] not in _PROBES:
-                self._limits.check(scope, user_id)
-            await self._app(scope, receive, send_with_id)
-        except TooManyRequests as error:
-            await send_failure(error, send_with_id)
+            else:
+                await self._let_through(scope, user_id, receive, send_with_id)
         finally:
             self._open -= 1
             if not self._open:
@@ -113,6 +109,17 @@ class Edge:
         except TimeoutError:
             return False
         return True
+
+    async def _let_through(
+        self, scope: Scope, user_id: int | None, receive: Receive, send: Send
+    ) -> None:
+        try:
+            if self._limits is not None and scope["path"] not in _PROBES:
+                self._limits.check(scope, user_id)
+        except TooManyRequests as error:
+            await send_failure(error, send)
+            return
+        await self._app(scope, receive, send)
 
     async def _answer_preflight(self, origin: bytes, send: Send) -> None:
         """Browsers ask before most writes; it costs nothing and counts for no limit."""
@@ -167,8 +174,7 @@ class _Limits:
 
     def check(self, scope: Scope, user_id: int | None) -> None:
         if user_id is None:
-            client = scope.get("client")
-            wait_s = self._anonymous.take(client[0] if client else "")
+            wait_s = self._anonymous.take(address_key(scope["client"][0]))
         elif scope["method"] in _READS:
             wait_s = self._reads.take(user_id)
         else:
