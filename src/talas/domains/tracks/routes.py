@@ -20,6 +20,7 @@ from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
 from talas.core.text import clean_text
+from talas.domains.tags.service import normal_form
 from talas.domains.tracks import access, media, service, sql, uploads
 from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.service import as_track
@@ -136,7 +137,7 @@ def _read_filter(request: Request) -> TrackFilter:
     tag = clean_text(query.get("tag") or "", "tag", max_length=MAX_QUERY)
     text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
     return TrackFilter(
-        tag=tag.lower() or None, user_id=user_id or None, text=text or None, sort=sort
+        tag=normal_form(tag) or None, user_id=user_id or None, text=text or None, sort=sort
     )
 
 

@@ -10,6 +10,7 @@ from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
+from talas.domains.tags.service import check_tags, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
@@ -19,8 +20,6 @@ from talas.domains.tracks.uploads import Upload
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
-MAX_TAGS = 20
-MAX_TAG = 50
 VISIBILITIES = ("public", "unlisted", "private")
 _DELETED_AT_ONCE = 500
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -46,18 +45,6 @@ def read_form(fields: dict[str, list[str]]) -> NewTrack:
     )
     checks.finish()
     return track
-
-
-def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
-    """Lower-cased, trimmed, each once, in the order given; empty ones fall away."""
-    names: list[str] = []
-    for tag in tags:
-        name = checks.text("tags", tag.lower(), max_length=MAX_TAG)
-        if name and name not in names:
-            names.append(name)
-    if len(names) > MAX_TAGS:
-        checks.fail("tags", f"tags must be at most {MAX_TAGS}")
-    return names
 
 
 def check_license(checks: FieldChecks, text: str) -> str:
@@ -95,7 +82,7 @@ async def create_track(
     if track_id is None:
         assert idempotency_key is not None
         return await _track_of_key(conn, upload, user_id, idempotency_key)
-    await sql.replace_tags(conn, track_id, new.tags)
+    await set_tags(conn, track_id, new.tags)
     job = AnalyseTrack(
         track_id=track_id,
         storage_key=upload.storage_key,
@@ -201,7 +188,7 @@ async def update_track(
         license_id=license_id,
     )
     if tags != track.tags:
-        await sql.replace_tags(conn, track.id, tags)
+        await set_tags(conn, track.id, tags)
     return await access.visible_track(conn, actor.user_id, track.id)
 
 

@@ -1,4 +1,4 @@
-"""Tracks and their tags as PostgreSQL keeps them."""
+"""Tracks as PostgreSQL keeps them."""
 
 import datetime as dt
 
@@ -369,36 +369,6 @@ WHERE t.id = taken.track_id
 async def delete_likes_of_user(conn: Connection, user_id: int) -> None:
     """The tracks' counts follow."""
     await conn.execute(DELETE_LIKES_OF_USER, user_id)
-
-
-# In the names' order, so that two who need the same new tags do not wait for each other.
-INSERT_TAGS = """
-INSERT INTO tags (name)
-SELECT name
-FROM unnest($1::TEXT[]) AS name
-ORDER BY name
-ON CONFLICT (name) DO NOTHING
-"""
-
-DELETE_TRACK_TAGS = """
-DELETE FROM track_tags
-WHERE track_id = $1
-"""
-
-INSERT_TRACK_TAGS = """
-INSERT INTO track_tags (track_id, tag_id, position)
-SELECT $1, g.id, given.position
-FROM unnest($2::TEXT[]) WITH ORDINALITY AS given (name, position)
-JOIN tags AS g ON g.name = given.name
-"""
-
-
-async def replace_tags(conn: Connection, track_id: int, names: list[str]) -> None:
-    """``names`` in the order in which they are shown, each once."""
-    await conn.execute(DELETE_TRACK_TAGS, track_id)
-    if names:
-        await conn.execute(INSERT_TAGS, names)
-        await conn.execute(INSERT_TRACK_TAGS, track_id, names)
 
 
 SELECT_CONTENT_KNOWN = """
