@@ -8,9 +8,11 @@ import structlog
 from talas.core import jobs
 from talas.core.database import Database
 from talas.core.storage import ObjectMissing, Storage
-from talas.domains.tracks import analysis, sql
+from talas.domains.tracks import sql
+from talas.domains.tracks.analysis import service as analysis
+from talas.domains.tracks.analysis.sql import select_stalled
+from talas.domains.tracks.objects import FOLDER, ORIGINAL, folder_of
 from talas.domains.tracks.queue import ANALYSE, AnalyseTrack
-from talas.domains.tracks.uploads import FOLDER, ORIGINAL
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
 ORPHAN_AGE = dt.timedelta(hours=1)
@@ -29,7 +31,7 @@ async def delete_orphans(
     deleted = await storage.clean_incoming(older_than)
     newest: dict[str, float] = {}
     async for item in storage.list_under(FOLDER):
-        folder = analysis.folder_of(item.key)
+        folder = folder_of(item.key)
         newest[folder] = max(newest.get(folder, 0.0), item.changed_at)
         if len(newest) > _BATCH:
             # The last folder may have more objects to come.
@@ -53,7 +55,7 @@ async def _delete_unknown(
         known = await sql.select_known_keys(conn, old)
     orphans = [key for key in old if key not in known]
     for key in orphans:
-        await storage.delete_under(analysis.folder_of(key))
+        await storage.delete_under(folder_of(key))
     return len(orphans)
 
 
@@ -84,7 +86,7 @@ async def requeue_stalled(db: Database, *, older_than: dt.timedelta = STALLED_AG
     """Gives a job to every track that has waited too long: one whose job still waits or runs
     does not get a second. How many tracks that were."""
     async with db.transaction() as conn:
-        stalled = await sql.select_stalled(conn, older_than_s=older_than.total_seconds())
+        stalled = await select_stalled(conn, older_than_s=older_than.total_seconds())
         for track in stalled:
             job = AnalyseTrack(track_id=track.id, storage_key=track.storage_key)
             await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track.id}")

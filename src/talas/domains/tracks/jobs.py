@@ -7,11 +7,15 @@ import structlog
 
 from talas.audio.containers import CONTAINERS
 from talas.audio.errors import AudioError
+from talas.audio.measurements import AnalysisResult
 from talas.audio.process import analyse_file
 from talas.core.database import Database
 from talas.core.jobs import JobRunner
 from talas.core.storage import ObjectMissing, Storage
-from talas.domains.tracks import analysis, cleaning, sql
+from talas.domains.tracks import cleaning
+from talas.domains.tracks.analysis import service as analysis
+from talas.domains.tracks.analysis import sql
+from talas.domains.tracks.objects import folder_of
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 
 WALL_LIMIT_S = 900.0
@@ -42,7 +46,7 @@ class TrackJobs:
             track = await sql.select_unanalysed(conn, job.track_id)
             exists = track is not None or await sql.select_track_exists(conn, job.track_id)
         if not exists:
-            await self._storage.delete_under(analysis.folder_of(job.storage_key))
+            await self._storage.delete_under(folder_of(job.storage_key))
         if track is None:
             return
         try:
@@ -64,7 +68,7 @@ class TrackJobs:
 
     async def delete_objects(self, job: DeleteObjects) -> None:
         for storage_key in job.storage_keys:
-            await self._storage.delete_under(analysis.folder_of(storage_key))
+            await self._storage.delete_under(folder_of(storage_key))
 
     async def clean(self) -> None:
         await cleaning.delete_orphans(self._db, self._storage)
@@ -73,7 +77,7 @@ class TrackJobs:
     async def check_objects(self) -> None:
         await cleaning.fail_tracks_without_file(self._db, self._storage)
 
-    async def _measured(self, track: sql.UnanalysedRow) -> analysis.AnalysisResult:
+    async def _measured(self, track: sql.UnanalysedRow) -> AnalysisResult:
         local = self._storage.local_path(track.storage_key)
         if local is not None:
             return await self._analysed(local, track)
@@ -82,7 +86,7 @@ class TrackJobs:
             await self._storage.download(track.storage_key, copy)
             return await self._analysed(copy, track)
 
-    async def _analysed(self, path: Path, track: sql.UnanalysedRow) -> analysis.AnalysisResult:
+    async def _analysed(self, path: Path, track: sql.UnanalysedRow) -> AnalysisResult:
         try:
             return await analyse_file(
                 path,
@@ -102,4 +106,4 @@ class TrackJobs:
         async with self._db.connection() as conn:
             if await sql.select_track_exists(conn, job.track_id):
                 return
-        await self._storage.delete_under(analysis.folder_of(job.storage_key))
+        await self._storage.delete_under(folder_of(job.storage_key))

@@ -14,7 +14,8 @@ from talas.core.http.describe import describe, int_query
 from talas.core.http.pagination import parse_int
 from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
-from talas.domains.tracks import access, analysis
+from talas.domains.tracks import access
+from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
 from talas.domains.tracks.service import extension
 from talas.domains.tracks.sql import MediaRow
 
@@ -62,7 +63,7 @@ async def original_file(request: Request, name: str) -> RangedResponse:
 @route("/uploads/waveforms/{name:str}", **_media("The waveform as a picture"))
 async def waveform_picture(request: Request, name: str) -> RangedResponse:
     track = await _ready(request, _id_of_name(name, "png"))
-    return await _small(request, track, analysis.WAVEFORM_PNG, "image/png")
+    return await _small(request, track, WAVEFORM_PNG, "image/png")
 
 
 @route("/uploads/covers/{name:str}", **_media("The cover"))
@@ -70,7 +71,7 @@ async def cover(request: Request, name: str) -> RangedResponse:
     track = await _visible(request, _id_of_name(name, "jpg"))
     if not track.has_cover:
         raise NotFound("The track has no cover")
-    return await _small(request, track, analysis.COVER, "image/jpeg")
+    return await _small(request, track, COVER, "image/jpeg")
 
 
 @route(
@@ -98,7 +99,7 @@ async def _waveform(request: Request, track_id: int, form: str, media_type: str)
         most=waveform.MOST_POINTS,
     )
     track = await _ready(request, track_id)
-    stored = await request.storage.read(analysis.sibling(track.storage_key, analysis.WAVEFORM_DAT))
+    stored = await request.storage.read(sibling(track.storage_key, WAVEFORM_DAT))
     data = await asyncio.to_thread(_render, stored, form, points)
     return _response(request, track, data, f"{form}-{points}", media_type)
 
@@ -137,7 +138,7 @@ def _original(request: Request, track: MediaRow) -> RangedResponse:
 
 
 async def _small(request: Request, track: MediaRow, name: str, media_type: str) -> RangedResponse:
-    data = await request.storage.read(analysis.sibling(track.storage_key, name))
+    data = await request.storage.read(sibling(track.storage_key, name))
     return _response(request, track, data, name, media_type)
 
 

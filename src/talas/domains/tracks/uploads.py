@@ -10,9 +10,8 @@ from talas.audio.sniff import HEAD_BYTES, sniff
 from talas.core.errors import InvalidData, TooLarge, UnsupportedMedia
 from talas.core.http.multipart import FormReader
 from talas.core.storage import Storage
+from talas.domains.tracks.objects import FOLDER, ORIGINAL
 
-FOLDER = "tracks"
-ORIGINAL = "original"
 MAX_FILENAME = 255
 
 

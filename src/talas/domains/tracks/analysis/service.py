@@ -5,25 +5,12 @@ from talas.audio.measurements import AnalysisResult
 from talas.core.database import Connection
 from talas.core.events import publish
 from talas.core.storage import Storage
-from talas.domains.tracks import sql
+from talas.domains.tracks.analysis import sql
+from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
 from talas.domains.tracks.queue import AnalyseTrack
 
 MAX_TEXT = 200
 USER_NOTIFY = "user.notify"
-WAVEFORM_DAT = "waveform.dat"
-WAVEFORM_PNG = "waveform.png"
-COVER = "cover.jpg"
-
-__all__ = ["AnalysisResult", "folder_of", "set_failed", "set_ready", "sibling", "store_pictures"]
-
-
-def folder_of(storage_key: str) -> str:
-    """Where all objects of a track lie."""
-    return storage_key.rpartition("/")[0]
-
-
-def sibling(storage_key: str, name: str) -> str:
-    return f"{folder_of(storage_key)}/{name}"
 
 
 async def store_pictures(storage: Storage, storage_key: str, result: AnalysisResult) -> None:

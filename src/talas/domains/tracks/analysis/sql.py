@@ -1,0 +1,110 @@
+"""Tracks that wait to be analysed, and what becomes of them, as PostgreSQL keeps them."""
+
+import msgspec
+
+from talas.core.database import Connection, as_row, as_rows
+
+
+class ReadyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the analysis found. A title or an artist takes the place of its placeholder only."""
+
+    id: int
+    container: str
+    media_type: str
+    codec: str
+    duration_ms: int
+    sample_rate: int
+    channels: int
+    bitrate: int
+    loudness_lufs: float | None
+    peak_dbtp: float | None
+    silence_lead_ms: int
+    silence_tail_ms: int
+    has_cover: bool
+    album: str | None
+    genre: str | None
+    recorded_on: str | None
+    track_number: int | None
+    placeholder_title: str | None
+    title: str | None
+    placeholder_artist: str | None
+    artist: str | None
+
+
+class UnanalysedRow(msgspec.Struct, frozen=True):
+    id: int
+    user_id: int
+    title: str
+    storage_key: str
+    container: str
+
+
+SELECT_UNANALYSED = """
+SELECT id, user_id, title, storage_key, container
+FROM tracks
+WHERE id = $1 AND status = 'processing'
+"""
+
+
+async def select_unanalysed(conn: Connection, track_id: int) -> UnanalysedRow | None:
+    return as_row(UnanalysedRow, await conn.fetchrow(SELECT_UNANALYSED, track_id))
+
+
+SELECT_TRACK_EXISTS = """
+SELECT EXISTS (SELECT FROM tracks WHERE id = $1)
+"""
+
+
+async def select_track_exists(conn: Connection, track_id: int) -> bool:
+    exists: bool = await conn.fetchval(SELECT_TRACK_EXISTS, track_id)
+    return exists
+
+
+UPDATE_TRACK_READY = """
+UPDATE tracks
+SET status = 'ready', error = NULL, updated_at = now(),
+  container = $2, format = $2, media_type = $3, codec = $4, duration_ms = $5, sample_rate = $6,
+  channels = $7, bitrate = $8, loudness_lufs = $9, peak_dbtp = $10, silence_lead_ms = $11,
+  silence_tail_ms = $12, has_cover = $13, album = $14, genre = $15, recorded_on = $16,
+  track_number = $17,
+  title = CASE WHEN title = $18 THEN coalesce($19, title) ELSE title END,
+  artist = CASE WHEN artist = $20 THEN coalesce($21, artist) ELSE artist END
+WHERE id = $1 AND status = 'processing'
+RETURNING title
+"""
+
+
+async def update_track_ready(conn: Connection, track: ReadyRow) -> str | None:
+    """The track's title, None when it was not waiting."""
+    title: str | None = await conn.fetchval(UPDATE_TRACK_READY, *msgspec.structs.astuple(track))
+    return title
+
+
+UPDATE_TRACK_FAILED = """
+UPDATE tracks
+SET status = 'failed', error = $2, updated_at = now()
+WHERE id = $1 AND status <> 'failed'
+RETURNING user_id, title
+"""
+
+
+async def update_track_failed(
+    conn: Connection, track_id: int, *, error: str
+) -> tuple[int, str] | None:
+    """The uploader's id and the title, None when there is nothing to fail."""
+    record = await conn.fetchrow(UPDATE_TRACK_FAILED, track_id, error)
+    return None if record is None else (record[0], record[1])
+
+
+SELECT_STALLED = """
+SELECT id, user_id, title, storage_key, container
+FROM tracks
+WHERE status = 'processing'
+  AND created_at < now() - make_interval(secs => $1)
+ORDER BY created_at
+LIMIT 1000
+"""
+
+
+async def select_stalled(conn: Connection, *, older_than_s: float) -> list[UnanalysedRow]:
+    return as_rows(UnanalysedRow, await conn.fetch(SELECT_STALLED, older_than_s))
