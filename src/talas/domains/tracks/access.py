@@ -10,7 +10,7 @@ from talas.domains.tracks.sql import MediaRow, TrackRow
 RowT = TypeVar("RowT", TrackRow, MediaRow)
 
 
-async def visible_track(conn: Connection, viewer_id: int, track_id: int) -> TrackRow:
+async def load_track(conn: Connection, viewer_id: int, track_id: int) -> TrackRow:
     """One's own, and those of others that are ready and not private. Raises NotFound."""
     track = None
     if is_id(track_id):
@@ -18,13 +18,13 @@ async def visible_track(conn: Connection, viewer_id: int, track_id: int) -> Trac
     return _if_visible(track, viewer_id)
 
 
-async def visible_media(conn: Connection, viewer_id: int, track_id: int) -> MediaRow:
-    """As ``visible_track``, with what is needed to send the track's bytes."""
+async def load_media(conn: Connection, viewer_id: int, track_id: int) -> MediaRow:
+    """As ``load_track``, with what is needed to send the track's bytes."""
     track = await sql.select_media(conn, track_id) if is_id(track_id) else None
     return _if_visible(track, viewer_id)
 
 
-async def own_track_for_update(conn: Connection, owner_id: int, track_id: int) -> TrackRow:
+async def load_own_track_for_update(conn: Connection, owner_id: int, track_id: int) -> TrackRow:
     """Locked until the transaction ends. Raises NotFound, or Forbidden for a visible track of
     somebody else."""
     track = None

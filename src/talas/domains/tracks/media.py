@@ -112,7 +112,7 @@ def _render(stored: bytes, form: str, points: int) -> bytes:
 async def _visible(request: Request, track_id: int) -> MediaRow:
     actor = await request.media_actor()
     async with request.db.connection() as conn:
-        return await access.visible_media(conn, actor.user_id, track_id)
+        return await access.load_media(conn, actor.user_id, track_id)
 
 
 async def _ready(request: Request, track_id: int) -> MediaRow:

@@ -100,7 +100,7 @@ async def list_tracks(request: Request) -> Paged[Track]:
 async def get_track(request: Request, track_id: int) -> Envelope[Track]:
     actor = await request.actor()
     async with request.db.connection() as conn:
-        track = await access.visible_track(conn, actor.user_id, track_id)
+        track = await access.load_track(conn, actor.user_id, track_id)
     return ok(as_track(track))
 
 

@@ -91,7 +91,7 @@ async def create_track(
     )
     await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track_id}")
     upload.keep()
-    return await access.visible_track(conn, user_id, track_id)
+    return await access.load_track(conn, user_id, track_id)
 
 
 def _new_row(
@@ -133,32 +133,17 @@ async def list_tracks(
     conn: Connection, actor: Actor, wanted: TrackFilter, page: Page
 ) -> tuple[list[TrackRow], int]:
     """The page and the exact number of all that match."""
-    rows = await sql.select_tracks(
-        conn,
-        viewer_id=actor.user_id,
-        user_id=wanted.user_id,
-        tag=wanted.tag,
-        text=wanted.text,
-        sort=wanted.sort,
-        limit=page.limit,
-        offset=page.offset,
-    )
-    if page.offset == 0 and len(rows) < page.limit:
+    viewer_id, limit, offset = actor.user_id, page.limit, page.offset
+    rows = await sql.select_tracks(conn, wanted, viewer_id=viewer_id, limit=limit, offset=offset)
+    if offset == 0 and len(rows) < limit:
         return rows, len(rows)
-    total = await sql.count_tracks(
-        conn,
-        viewer_id=actor.user_id,
-        user_id=wanted.user_id,
-        tag=wanted.tag,
-        text=wanted.text,
-    )
-    return rows, total
+    return rows, await sql.count_tracks(conn, wanted, viewer_id=viewer_id)
 
 
 async def update_track(
     conn: Connection, actor: Actor, track_id: int, change: UpdateTrackRequest
 ) -> TrackRow:
-    track = await access.own_track_for_update(conn, actor.user_id, track_id)
+    track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
     checks = FieldChecks()
     title, artist, description = track.title, track.artist, track.description
     visibility, license_id, tags = track.visibility, track.license, track.tags
@@ -189,12 +174,12 @@ async def update_track(
     )
     if tags != track.tags:
         await set_tags(conn, track.id, tags)
-    return await access.visible_track(conn, actor.user_id, track.id)
+    return await access.load_track(conn, actor.user_id, track.id)
 
 
 async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     """The row goes with the transaction, its objects by a job of the same transaction."""
-    track = await access.own_track_for_update(conn, actor.user_id, track_id)
+    track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
     await sql.delete_track(conn, track.id)
     await _enqueue_deletion(conn, [track.storage_key])
 

@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
+from talas.domains.tracks.schemas import TrackFilter
 
 
 class TrackRow(msgspec.Struct, frozen=True):
@@ -209,21 +210,12 @@ SORTS = tuple(_SELECT_TRACKS_BY)
 
 
 async def select_tracks(
-    conn: Connection,
-    *,
-    viewer_id: int,
-    user_id: int | None,
-    tag: str | None,
-    text: str | None,
-    sort: str,
-    limit: int,
-    offset: int,
+    conn: Connection, wanted: TrackFilter, *, viewer_id: int, limit: int, offset: int
 ) -> list[TrackRow]:
-    """``sort`` is one of SORTS."""
-    statement = _SELECT_TRACKS_BY[sort]
-    return as_rows(
-        TrackRow, await conn.fetch(statement, viewer_id, user_id, tag, text, limit, offset)
-    )
+    """``wanted.sort`` is one of SORTS."""
+    statement = _SELECT_TRACKS_BY[wanted.sort]
+    filters = (wanted.user_id, wanted.tag, wanted.text)
+    return as_rows(TrackRow, await conn.fetch(statement, viewer_id, *filters, limit, offset))
 
 
 COUNT_TRACKS = f"""
@@ -234,10 +226,9 @@ AND {_MATCHES}
 """  # noqa: S608
 
 
-async def count_tracks(
-    conn: Connection, *, viewer_id: int, user_id: int | None, tag: str | None, text: str | None
-) -> int:
-    count: int = await conn.fetchval(COUNT_TRACKS, viewer_id, user_id, tag, text)
+async def count_tracks(conn: Connection, wanted: TrackFilter, *, viewer_id: int) -> int:
+    filters = (wanted.user_id, wanted.tag, wanted.text)
+    count: int = await conn.fetchval(COUNT_TRACKS, viewer_id, *filters)
     return count
 
 

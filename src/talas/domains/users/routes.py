@@ -83,15 +83,17 @@ async def update_me(request: Request) -> Envelope[UpdatedProfile]:
 async def change_password(request: Request) -> Acknowledged:
     actor = await request.actor()
     body = await request.body_as(PasswordChange)
-    await _check_own_password(request, body.current_password, field="current_password")
+    old_hash = await _check_own_password(request, body.current_password, field="current_password")
     async with request.db.connection() as conn:
         me = await access.load_own(conn, actor)
     checks = FieldChecks()
     check_new_password(checks, "new_password", body.new_password, own_names=(me.username, me.email))
     checks.finish()
-    password_hash = await hash_password(body.new_password)
+    new_hash = await hash_password(body.new_password)
     async with request.db.transaction() as conn:
-        await auth.change_password(conn, actor, password_hash)
+        changed = await auth.change_password(conn, actor, old_hash=old_hash, new_hash=new_hash)
+    if not changed:
+        raise _wrong_password("current_password")
     request.context.guard.forget_user(actor.user_id)
     return Acknowledged(message="Password changed successfully")
 
@@ -139,17 +141,23 @@ async def delete_me(request: Request) -> Acknowledged:
     return Acknowledged(message="Account deleted successfully")
 
 
-async def _check_own_password(request: Request, password: str, *, field: str) -> None:
+async def _check_own_password(request: Request, password: str, *, field: str) -> str:
+    """The hash that the password matched."""
     actor = await request.actor()
-    matches = await auth.check_own_password(
+    password_hash = await auth.check_own_password(
         request.db,
         actor,
         password,
         address=request.client_address,
         throttled=request.settings.rate_limits,
     )
-    if not matches:
-        raise InvalidData.of(FieldError(field, f"{field} is wrong"))
+    if password_hash is None:
+        raise _wrong_password(field)
+    return password_hash
+
+
+def _wrong_password(field: str) -> InvalidData:
+    return InvalidData.of(FieldError(field, f"{field} is wrong"))
 
 
 api_routes = [

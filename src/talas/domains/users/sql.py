@@ -61,19 +61,21 @@ async def count_users(conn: Connection, *, but_user_id: int) -> int:
     return total
 
 
-SEARCH_USERS = """
+_MATCHES = """(
+    strpos(lower(username), lower($2)) > 0
+    OR strpos(lower(email), lower($2)) > 0
+    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($2)) > 0
+  )"""
+
+SEARCH_USERS = f"""
 SELECT id, username, email, first_name, last_name, avatar
 FROM users
 WHERE status = 'active'
   AND id <> $1
-  AND (
-    strpos(lower(username), lower($2)) > 0
-    OR strpos(lower(email), lower($2)) > 0
-    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($2)) > 0
-  )
+  AND {_MATCHES}
 ORDER BY id
 LIMIT $3 OFFSET $4
-"""
+"""  # noqa: S608 (a constant of this file)
 
 
 async def search_users(
@@ -83,17 +85,13 @@ async def search_users(
     return as_rows(UserSummary, records)
 
 
-COUNT_FOUND_USERS = """
+COUNT_FOUND_USERS = f"""
 SELECT count(*)
 FROM users
 WHERE status = 'active'
   AND id <> $1
-  AND (
-    strpos(lower(username), lower($2)) > 0
-    OR strpos(lower(email), lower($2)) > 0
-    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($2)) > 0
-  )
-"""
+  AND {_MATCHES}
+"""  # noqa: S608 (a constant of this file)
 
 
 async def count_found_users(conn: Connection, term: str, *, but_user_id: int) -> int:
