@@ -41,15 +41,25 @@ def bomb(tmp_path: Path) -> Path:
     return path
 
 
+_earlier: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _note_children_of_other_tests() -> None:
+    """Servers that live as long as the session, for one."""
+    _earlier.clear()
+    _earlier.update(children())
+
+
 def children() -> list[int]:
-    """Processes that this one started and that have not been reaped."""
+    """Processes that this test has started and that have not been reaped."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == os.getpid():
                 found.append(int(stat.parent.name))
-    return found
+    return [pid for pid in found if pid not in _earlier]
 
 
 @pytest.mark.parametrize("encoding", ["aac", "alac", "flac", "aiff", "ogg", "opus"])
