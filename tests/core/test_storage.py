@@ -180,6 +180,77 @@ async def test_a_full_disk_is_said_and_leaves_nothing(
     assert files(tmp_path) == set()
 
 
+MEBIBYTE = 1024 * 1024
+
+
+class Disk:
+    """Stands for the disk below ``os.statvfs``; its answers are in blocks of 4 KiB."""
+
+    def __init__(self, *, size: int, free: int, taken_by_others: int = 0) -> None:
+        self.size, self.free, self.taken_by_others = size, free, taken_by_others
+
+    def statvfs(self, _path: object) -> os.statvfs_result:
+        blocks, free = self.size // 4096, max(0, self.free) // 4096
+        self.free -= self.taken_by_others
+        # What only root may take is no room.
+        return os.statvfs_result((4096, 4096, blocks, blocks, free, 0, 0, 0, 0, 255))
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "fits"),
+    [
+        (8192 * MEBIBYTE, 600 * MEBIBYTE, True),
+        (8192 * MEBIBYTE, 500 * MEBIBYTE, False),
+        (102_400 * MEBIBYTE, 2200 * MEBIBYTE, True),
+        (102_400 * MEBIBYTE, 2000 * MEBIBYTE, False),
+        (64 * MEBIBYTE, 40 * MEBIBYTE, True),
+        (64 * MEBIBYTE, 30 * MEBIBYTE, False),
+    ],
+)
+async def test_the_last_of_the_disk_is_left_to_others(
+    disk: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, free: int, fits: bool
+) -> None:
+    monkeypatch.setattr("talas.core.storage.os.statvfs", Disk(size=size, free=free).statvfs)
+    if fits:
+        await disk.put("a/b", b"x")
+    else:
+        with pytest.raises(StorageFull):
+            await disk.put("a/b", b"x")
+    assert files(tmp_path) == ({"a/b"} if fits else set())
+
+
+async def test_a_disk_that_fills_while_writing_ends_it(
+    disk: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling = Disk(size=8192 * MEBIBYTE, free=517 * MEBIBYTE, taken_by_others=MEBIBYTE)
+    monkeypatch.setattr("talas.core.storage.os.statvfs", filling.statvfs)
+    taken = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for block in blocks(100):
+            taken += 1
+            yield block
+
+    with pytest.raises(StorageFull):
+        await disk.put_stream("a/b", counted())
+    assert taken < 20
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_nobody_else_looks_into_a_folder_that_talas_made(tmp_path: Path, umask: int) -> None:
+    (tmp_path / "given").mkdir(mode=0o750)
+    before = os.umask(umask)
+    try:
+        for name in ("given", "new/uploads"):
+            Storage.in_folder(tmp_path / name)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new/uploads").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "given").stat().st_mode & 0o777 == 0o750
+
+
 async def test_leftovers_of_a_crash_are_cleaned_and_work_under_way_is_not(
     disk: Storage, tmp_path: Path
 ) -> None:

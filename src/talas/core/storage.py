@@ -1,7 +1,8 @@
 """Objects under server-made keys: on the local disk, or in S3, GCS or Azure, through obstore.
 
 On the disk an object is written under ``.incoming``, made durable, and only then renamed to its
-key: a reader finds it whole or not at all, and what a crash leaves has a place of its own.
+key: a reader finds it whole or not at all, and what a crash leaves has a place of its own. The
+last of the disk is never taken: a database beside the files needs it, even to delete one.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ READ_CHUNK = 256 * 1024
 PART = 5 * 1024 * 1024
 INCOMING = ".incoming"
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+_RESERVE = 512 * 1024 * 1024
+_RESERVED_SHARE = 0.02
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 AnswerT = TypeVar("AnswerT")
@@ -64,7 +67,9 @@ class Storage:
 
     @classmethod
     def in_folder(cls, root: Path) -> "Storage":
-        root.mkdir(parents=True, exist_ok=True)
+        """A folder that is not there yet is made, and for nobody but this user to look into."""
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, exist_ok=True)
         return cls(LocalStore(root), root)
 
     def local_path(self, key: str) -> Path | None:
@@ -192,10 +197,12 @@ async def _in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT
 
 async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None:
     draft = root / INCOMING / secrets.token_hex(12)
+    _check_room(root)
     descriptor = await _in_thread(_create, draft)
     try:
         try:
             async for block in _blocks(chunks):
+                _check_room(root)
                 await _in_thread(_write_all, descriptor, block)
             await _in_thread(os.fsync, descriptor)
         finally:
@@ -204,6 +211,15 @@ async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _check_room(root: Path) -> None:
+    """Raises OSError where less is free than must stay free: 512 MiB or 2 % of the disk, whichever
+    is more, but half of a small disk may be used."""
+    disk = os.statvfs(root)
+    size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+    if free < min(max(_RESERVE, size * _RESERVED_SHARE), size / 2):
+        raise OSError(errno.ENOSPC, "the rest of the disk is kept free", str(root))
 
 
 async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
