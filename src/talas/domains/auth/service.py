@@ -1,14 +1,23 @@
 """Registration, login, and the life of a session."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import time
+from collections.abc import AsyncIterator
 
 import asyncpg
 import msgspec
 
 from talas.core.database import Connection, Database
-from talas.core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
+from talas.core.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from talas.core.http.pagination import Page
 from talas.core.permissions import Role
 from talas.core.sessions import Actor, announce_session_ended, announce_user_changed
@@ -30,6 +39,9 @@ RETRY_GRACE = dt.timedelta(seconds=10)
 _USER_AGENT_LENGTH = 300
 # One thread hashes, so more guesses at once would only hold connections while they wait.
 _one_guess = asyncio.Lock()
+_waiting = 0
+# At some 25 ms each these take about as long as a person waits for a page.
+MAX_WAITING = 256
 
 
 class NewAccount(msgspec.Struct, frozen=True):
@@ -88,7 +100,7 @@ async def check_login(
     kept although the login fails.
     """
     email = clean_text(email, "email", max_length=MAX_EMAIL)
-    async with _one_guess, db.transaction() as conn:
+    async with _turn_to_guess(), db.transaction() as conn:
         account = await sql.select_account_by_email(conn, email)
         # The account's own spelling, where there is one: all that finds it counts together.
         spelling = account.email if account else email
@@ -103,19 +115,23 @@ async def check_login(
     if needs_rehash(account.password_hash):
         fresh_hash = await hash_password(password)
         async with db.transaction() as conn:
-            await sql.update_password(conn, account.id, fresh_hash)
+            if await sql.update_password(
+                conn, account.id, old_hash=account.password_hash, new_hash=fresh_hash
+            ):
+                return msgspec.structs.replace(account, password_hash=fresh_hash)
     return account
 
 
 async def check_own_password(
     db: Database, actor: Actor, password: str, *, address: str, throttled: bool
-) -> bool:
-    """Whether it is the actor's password; guesses count as failed logins do."""
-    async with _one_guess, db.transaction() as conn:
+) -> str | None:
+    """The hash that the password matched, None where it is not the actor's. Guesses count as
+    failed logins do."""
+    async with _turn_to_guess(), db.transaction() as conn:
         account = await sql.select_account(conn, actor.user_id)
         if account is None:
             raise InvalidToken
-        return await _guess(
+        matches = await _guess(
             conn,
             account.password_hash,
             password,
@@ -123,6 +139,21 @@ async def check_own_password(
             address=address,
             throttled=throttled,
         )
+    return account.password_hash if matches else None
+
+
+@contextlib.asynccontextmanager
+async def _turn_to_guess() -> AsyncIterator[None]:
+    """Raises Unavailable at once where too many wait already: their passwords take a while."""
+    global _waiting
+    if _waiting >= MAX_WAITING:
+        raise Unavailable("Too many are signing in at this moment; try again soon")
+    _waiting += 1
+    try:
+        async with _one_guess:
+            yield
+    finally:
+        _waiting -= 1
 
 
 async def _guess(
@@ -152,16 +183,21 @@ async def open_session(
     user_agent: str | None,
     address: str,
 ) -> Claims:
-    """The claims of the session's first refresh token."""
+    """The claims of the session's first refresh token.
+
+    Raises Unauthenticated when the account was suspended, or its password changed, since it was
+    checked.
+    """
     session_id = await sql.insert_session(
         conn,
         user_id=account.id,
+        password_hash=account.password_hash,
         user_agent=user_agent[:_USER_AGENT_LENGTH] if user_agent else None,
         ip=address,
         lifetime_s=settings.refresh_lifetime_s,
     )
     if session_id is None:
-        raise Forbidden("This account is suspended", code="account_suspended")
+        raise Unauthenticated("Invalid credentials", code="invalid_credentials")
     now = int(time.time())
     return Claims(
         user_id=account.id,
@@ -289,10 +325,12 @@ async def end_all_sessions(conn: Connection, user_id: int, *, but_session_id: in
     await announce_user_changed(conn, user_id)
 
 
-async def change_password(conn: Connection, actor: Actor, password_hash: str) -> None:
-    """Ends every other session."""
-    await sql.update_password(conn, actor.user_id, password_hash)
+async def change_password(conn: Connection, actor: Actor, *, old_hash: str, new_hash: str) -> bool:
+    """Ends every other session; False when somebody else changed the password meanwhile."""
+    if not await sql.update_password(conn, actor.user_id, old_hash=old_hash, new_hash=new_hash):
+        return False
     await end_all_sessions(conn, actor.user_id, but_session_id=actor.session_id)
+    return True
 
 
 async def close_account(conn: Connection, user_id: int) -> None:

@@ -111,32 +111,41 @@ async def select_active_account_for_update(conn: Connection, user_id: int) -> Ac
 
 UPDATE_PASSWORD = """
 UPDATE users
-SET password_hash = $2, updated_at = now()
-WHERE id = $1 AND status = 'active'
+SET password_hash = $3, updated_at = now()
+WHERE id = $1 AND password_hash = $2 AND status = 'active'
+RETURNING id
 """
 
 
-async def update_password(conn: Connection, user_id: int, password_hash: str) -> None:
-    await conn.execute(UPDATE_PASSWORD, user_id, password_hash)
+async def update_password(conn: Connection, user_id: int, *, old_hash: str, new_hash: str) -> bool:
+    """False when ``old_hash`` is not the account's hash any more."""
+    return await conn.fetchval(UPDATE_PASSWORD, user_id, old_hash, new_hash) is not None
 
 
-# The lock has a login wait for a suspension or deletion that would not see its session.
+# The lock has a login wait for a suspension, a deletion or a change of the password that would
+# not see its session.
 INSERT_SESSION = """
 INSERT INTO sessions (user_id, user_agent, ip, expires_at)
 SELECT id, $2, $3, now() + make_interval(secs => $4)
 FROM users
-WHERE id = $1 AND status = 'active'
+WHERE id = $1 AND password_hash = $5 AND status = 'active'
 FOR SHARE
 RETURNING id
 """
 
 
 async def insert_session(
-    conn: Connection, *, user_id: int, user_agent: str | None, ip: str, lifetime_s: int
+    conn: Connection,
+    *,
+    user_id: int,
+    password_hash: str,
+    user_agent: str | None,
+    ip: str,
+    lifetime_s: int,
 ) -> int | None:
-    """None when the account is not active any more."""
+    """None when the account is not active any more, or its password not what it was."""
     session_id: int | None = await conn.fetchval(
-        INSERT_SESSION, user_id, user_agent, ip, lifetime_s
+        INSERT_SESSION, user_id, user_agent, ip, lifetime_s, password_hash
     )
     return session_id
 
