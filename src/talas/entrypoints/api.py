@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -57,6 +57,9 @@ async def _serve(settings: Settings) -> None:
             address=settings.http.host,
             port=settings.http.port,
             interface=Interfaces.ASGI,
+            # HTTP/2 without TLS is what a proxy may speak to clients, not to us; its limits on
+            # headers and on silence are not ours.
+            http=HTTPModes.http1,
             websockets=False,
             backlog=1024,
             http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),

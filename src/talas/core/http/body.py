@@ -1,8 +1,9 @@
 """A request's body as it comes: no later than a slow but honest line would bring it."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from talas.core.errors import InvalidData, TalasError, TooLarge
@@ -10,6 +11,9 @@ from talas.core.errors import InvalidData, TalasError, TooLarge
 GRACE_S = 10.0
 MIN_BYTES_PER_S = 1024
 MAX_SILENCE_S = 60.0
+
+SHORT_REST_BYTES = 1024 * 1024
+REST_S = 1.0
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -67,3 +71,33 @@ async def join_bounded(chunks: AsyncIterator[bytes], *, most: int, what: str) ->
 
 def too_large(what: str, most: int) -> TooLarge:
     return TooLarge(f"{what} must be at most {most} bytes")
+
+
+class WatchedBody:
+    """Knows whether the whole body has come, for an answer that goes out before it has.
+
+    The server would close the connection without a word, and who sends a next request on it
+    would get no answer.
+    """
+
+    def __init__(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+        self._receive = receive
+        length = headers.get(b"content-length", b"")
+        self.ended = length == b"0" or not (length or b"transfer-encoding" in headers)
+        self._missing = int(length) if length.isdigit() else None
+
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self.ended = not message.get("more_body", False)
+        if self._missing is not None:
+            self._missing -= len(message.get("body", b""))
+        return message
+
+    async def read_short_rest(self) -> bool:
+        """Whether the body has ended, if need be after waiting a second for a short rest."""
+        if self._missing is not None and self._missing <= SHORT_REST_BYTES:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REST_S):
+                    while not self.ended:
+                        await self.receive()
+        return self.ended

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from talas.core.errors import Forbidden, TalasError, TooManyRequests, Unauthenticated
+from talas.core.http.body import WatchedBody
 from talas.core.http.cors import Cors
 from talas.core.http.envelope import encode_failure
 from talas.core.http.proxies import TrustedProxies
@@ -26,6 +27,7 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 READS_PER_MINUTE = 1_000
 WRITES_PER_MINUTE = 200
 ANONYMOUS_PER_MINUTE = 100
+_MAX_QUERY = 8 * 1024
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -76,11 +78,16 @@ class Edge:
             scope["method"] = "GET"
         added = [(b"x-request-id", request_id.encode())]
         added += self._cors.headers(headers.get(b"origin"))
+        body = WatchedBody(receive, headers)
+        if not body.ended:
+            receive = body.receive
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if not (body.ended or await body.read_short_rest()):
+                    added.append((b"connection", b"close"))
                 message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
@@ -142,8 +149,7 @@ class Edge:
         header = headers.get(b"authorization")
         try:
             if header is None:
-                query = parse_qs(scope["query_string"].decode()) if scope["query_string"] else {}
-                token, typ = query.get("token", [""])[0], TokenType.MEDIA
+                token, typ = _query_token(scope["query_string"]), TokenType.MEDIA
             elif header[:7].lower() == b"bearer ":
                 token, typ = header[7:].strip().decode(), TokenType.ACCESS
             else:
@@ -203,6 +209,12 @@ def _is_preflight(scope: Scope, headers: dict[bytes, bytes]) -> bool:
         and b"origin" in headers
         and b"access-control-request-method" in headers
     )
+
+
+def _query_token(query: bytes) -> str:
+    if b"token=" not in query or len(query) > _MAX_QUERY:
+        return ""
+    return parse_qs(query.decode()).get("token", [""])[0]
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -3,9 +3,7 @@
 Everything has a bound: parts, headers, fields, what is not file, and how slowly one may send.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -17,14 +15,13 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from talas.core.errors import InvalidData, TalasError, TooLarge, UnsupportedMedia
+from talas.core.errors import InvalidData, TooLarge, UnsupportedMedia
 from talas.core.http.body import PacedBody, Receive
 
 MAX_PARTS = 100
 MAX_FIELD_BYTES = 64 * 1024
 MAX_OVERHEAD_BYTES = 1024 * 1024
 MAX_BOUNDARY = 70
-REST_S = 1.0
 
 
 class FormHead(msgspec.Struct, frozen=True):
@@ -47,45 +44,6 @@ def read_form_head(content_type: str, content_length: str | None) -> FormHead:
         raise InvalidData("The Content-Type must name a boundary of 1 to 70 ASCII characters")
     announced = content_length is not None and content_length.isdecimal()
     return FormHead(boundary, int(content_length) if announced and content_length else None)
-
-
-@contextlib.asynccontextmanager
-async def refusing_early(receive: Receive, headers: Mapping[str, str]) -> AsyncIterator[Receive]:
-    """For a block that may refuse a request before its body has come, which it must read with
-    what it is given here.
-
-    A short rest is read, so that the connection can be used again; else the answer says that it
-    closes. Otherwise the server would close without a word, and who sends a next request on the
-    connection would get no answer to it.
-    """
-    body = _WatchedBody(receive)
-    try:
-        yield body.receive
-    except TalasError as error:
-        length = headers.get("content-length", "")
-        short = length.isdecimal() and int(length) <= MAX_OVERHEAD_BYTES
-        if not body.ended and not (short and await body.read_rest()):
-            error.headers["Connection"] = "close"
-        raise
-
-
-class _WatchedBody:
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self.ended = False
-
-    async def receive(self) -> Any:
-        message = await self._receive()
-        self.ended = not message.get("more_body", False)
-        return message
-
-    async def read_rest(self) -> bool:
-        """Whether it ended within a second."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(REST_S):
-                while not self.ended:
-                    await self.receive()
-        return self.ended
 
 
 class Part:

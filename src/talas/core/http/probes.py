@@ -1,10 +1,11 @@
 """``/health``, ``/ready``, ``/metrics``, ``/openapi.json`` and ``/docs``."""
 
 import asyncio
+import functools
 import hmac
 import ipaddress
-from typing import Any
 
+import litestar
 import msgspec
 from litestar import Response, get
 
@@ -49,8 +50,12 @@ async def metrics(request: Request) -> Response[bytes]:
 
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response[bytes]:
-    schema: dict[str, Any] = request.app.openapi_schema.to_schema()
-    return Response(msgspec.json.encode(schema), media_type="application/json")
+    return Response(_document(request.app), media_type="application/json")
+
+
+@functools.lru_cache(1)
+def _document(app: litestar.Litestar) -> bytes:
+    return msgspec.json.encode(app.openapi_schema.to_schema())
 
 
 @get("/docs", include_in_schema=False)

@@ -5,15 +5,18 @@ import contextlib
 import datetime as dt
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from litestar import Response
 
-from talas.core.errors import NotFound, RangeNotSatisfiable, TalasError
+from talas.core.errors import NotFound, RangeNotSatisfiable, TalasError, TooManyRequests
+from talas.core.http.connections import cut_connection
 from talas.core.http.edge import Receive, Scope, Send
 from talas.core.storage import ObjectMissing
 
@@ -21,8 +24,14 @@ MAX_PARTS = 16
 MAX_RANGE_HEADER = 2048
 # The server takes what is sent to a client that has gone, without a word.
 WATCHED_BYTES = 1024 * 1024
+# A chunk of 256 KiB a minute is less than any listener needs. A player that paused longer comes
+# back with a range.
+SEND_DEADLINE_S = 60.0
+MAX_STREAMS = 32
 _SPEC = re.compile(r"([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19})")
 _TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+log = structlog.get_logger()
 
 Span = tuple[int, int]
 ReadSpan = Callable[[int, int], AsyncIterator[bytes]]
@@ -168,48 +177,60 @@ def disposition(kind: str, filename: str) -> str:
 class RangedResponse(Response[None]):
     """Content, or the part of it that the request asked for, sent as the client takes it.
 
-    Raises PreconditionFailed and RangeNotSatisfiable when made.
+    Long content is sent to the user ``taken_by`` at most MAX_STREAMS times at once by this
+    process; None stands for anyone, and is not counted. Raises PreconditionFailed and
+    RangeNotSatisfiable when made.
     """
 
-    def __init__(self, method: str, headers: Mapping[str, str], content: Content) -> None:
+    def __init__(
+        self,
+        method: str,
+        headers: Mapping[str, str],
+        content: Content,
+        *,
+        taken_by: int | None = None,
+    ) -> None:
         super().__init__(None)
-        self._sender = _Sender(content, answer_request(method, headers, content), method)
+        answer = answer_request(method, headers, content)
+        self._sender = _Sender(content, answer, method, taken_by)
 
     def to_asgi_response(self, *_: Any, **__: Any) -> "_Sender":  # type: ignore[override]
         return self._sender
 
 
 class _Sender:
-    def __init__(self, content: Content, answer: Answer, method: str) -> None:
+    def __init__(
+        self, content: Content, answer: Answer, method: str, taken_by: int | None
+    ) -> None:
         self._content = content
         self._answer = answer
+        self._taken_by = taken_by
         self._with_body = method != "HEAD" and answer.status != 304
         self._boundary = secrets.token_hex(12)
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The first bytes are read before the answer begins, so that a missing object can still
         become an error."""
         headers, length = self._headers()
-        async with contextlib.aclosing(self._body()) as body:
-            try:
-                chunk = await anext(body, b"") if self._with_body else b""
-            except ObjectMissing:
-                raise NotFound("Not found") from None
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self._answer.status,
-                    "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers],
-                }
-            )
-            if length > WATCHED_BYTES and chunk:
-                await _send_while_listening(send, receive, chunk, body)
-                return
-            while chunk and length > len(chunk):
-                length -= len(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await anext(body, b"")
-            await send({"type": "http.response.body", "body": chunk, "more_body": False})
+        is_long = self._with_body and length > WATCHED_BYTES
+        with _counted(self._taken_by if is_long else None):
+            async with contextlib.aclosing(self._body()) as body:
+                try:
+                    chunk = await anext(body, b"") if self._with_body else b""
+                except ObjectMissing:
+                    raise NotFound("Not found") from None
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": self._answer.status,
+                        "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers],
+                    }
+                )
+                if not is_long:
+                    await _send_short(send, chunk, body, length)
+                elif not await _send_while_listening(send, receive, chunk, body):
+                    log.info("stream.client_too_slow", path=scope["path"], within_s=SEND_DEADLINE_S)
+                    await cut_connection(scope)
 
     def _headers(self) -> tuple[list[tuple[str, str]], int]:
         """And the body's length in bytes."""
@@ -258,19 +279,57 @@ class _Sender:
         return f"\r\n--{self._boundary}--\r\n".encode()
 
 
+_open_streams: Counter[int] = Counter()
+
+
+@contextlib.contextmanager
+def _counted(user_id: int | None) -> Iterator[None]:
+    """Raises TooManyRequests where the user has MAX_STREAMS already."""
+    if user_id is None:
+        yield
+        return
+    if _open_streams[user_id] >= MAX_STREAMS:
+        raise TooManyRequests(
+            f"You have {MAX_STREAMS} streams open; end one, or try again later",
+            retry_after_s=SEND_DEADLINE_S,
+        )
+    _open_streams[user_id] += 1
+    try:
+        yield
+    finally:
+        _open_streams[user_id] -= 1
+        if not _open_streams[user_id]:
+            del _open_streams[user_id]
+
+
+async def _send_short(
+    send: Send, chunk: bytes, body: AsyncGenerator[bytes, None], length: int
+) -> None:
+    while chunk and length > len(chunk):
+        length -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        chunk = await anext(body, b"")
+    await send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+
 async def _send_while_listening(
     send: Send, receive: Receive, chunk: bytes, body: AsyncGenerator[bytes, None]
-) -> None:
-    """Ends early when the client goes."""
+) -> bool:
+    """Ends early when the client goes; False when a chunk is not taken within SEND_DEADLINE_S."""
     gone = asyncio.Event()
     listening = asyncio.create_task(_listen(receive, gone))
     try:
         while chunk and not gone.is_set():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with asyncio.timeout(SEND_DEADLINE_S):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
             chunk = await anext(body, b"")
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async with asyncio.timeout(SEND_DEADLINE_S):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except TimeoutError:
+        return False
     finally:
         listening.cancel()
+    return True
 
 
 async def _listen(receive: Receive, gone: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 
 from talas.core.errors import InvalidData
 from talas.core.http.body import PacedBody, join_bounded, too_large
-from talas.core.http.multipart import FormReader, read_form_head, refusing_early
+from talas.core.http.multipart import FormReader, read_form_head
 from talas.core.http.request import Request
 
 
@@ -12,15 +12,14 @@ async def read_small_file(request: Request, *, fields: tuple[str, ...], most: in
 
     Raises InvalidData when there is none, TooLarge above ``most`` bytes without reading on.
     """
-    async with refusing_early(request.receive, request.headers) as receive:
-        content_type = request.headers.get("content-type", "")
-        length = request.headers.get("content-length", "")
-        if content_type.lower().startswith("multipart/"):
-            reader = FormReader(receive, read_form_head(content_type, length), max_body=most)
-            return await _first_part(reader, fields, most)
-        if length.isdecimal() and int(length) > most:
-            raise too_large("The file", most)
-        return await join_bounded(PacedBody(receive).chunks(), most=most, what="The file")
+    content_type = request.headers.get("content-type", "")
+    length = request.headers.get("content-length", "")
+    if content_type.lower().startswith("multipart/"):
+        reader = FormReader(request.receive, read_form_head(content_type, length), max_body=most)
+        return await _first_part(reader, fields, most)
+    if length.isdecimal() and int(length) > most:
+        raise too_large("The file", most)
+    return await join_bounded(PacedBody(request.receive).chunks(), most=most, what="The file")
 
 
 async def _first_part(reader: FormReader, fields: tuple[str, ...], most: int) -> bytes:

@@ -6,7 +6,6 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from talas.core.database import MAX_ID
 from talas.core.errors import FieldError, InvalidData
-from talas.core.http.body import Receive
 from talas.core.http.describe import (
     PAGE_QUERY,
     choice_query,
@@ -15,7 +14,7 @@ from talas.core.http.describe import (
     text_query,
 )
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
-from talas.core.http.multipart import FormReader, read_form_head, refusing_early
+from talas.core.http.multipart import FormReader, read_form_head
 from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
@@ -48,23 +47,17 @@ _FORM = {
     ),
 )
 async def upload_track(request: Request) -> Envelope[Track]:
-    async with refusing_early(request.receive, request.headers) as receive:
-        track = await _receive_track(request, receive)
-    return ok(as_track(track), "Track uploaded; it is being processed")
-
-
-async def _receive_track(request: Request, receive: Receive) -> sql.TrackRow:
     actor = await request.actor()
     headers, max_size = request.headers, request.settings.files.max_track_size
     idempotency_key = service.check_idempotency_key(headers.get("idempotency-key"))
     head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
-    reader = FormReader(receive, head, max_body=max_size)
+    reader = FormReader(request.receive, head, max_body=max_size)
     async with uploads.received(reader, request.storage, max_size=max_size) as form:
         new = service.read_form(form.fields)
         async with request.db.transaction() as conn:
             # An upload may take longer than its account lives.
             await hold_account(conn, actor)
-            return await service.create_track(
+            track = await service.create_track(
                 conn,
                 form.upload,
                 new,
@@ -72,6 +65,7 @@ async def _receive_track(request: Request, receive: Receive) -> sql.TrackRow:
                 username=actor.username,
                 idempotency_key=idempotency_key,
             )
+    return ok(as_track(track), "Track uploaded; it is being processed")
 
 
 @get(
