@@ -51,7 +51,7 @@ def signer() -> TokenSigner:
 
 
 def test_what_was_signed_is_read(signer: TokenSigner) -> None:
-    claims = Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 60, gen=3)
+    claims = Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 3600, gen=3)
     token = signer.sign(claims)
     assert signer.sign(claims) == token
     assert TokenSigner(JWT_SECRET).read(token, TokenType.ACCESS) == claims
@@ -123,7 +123,7 @@ def test_a_token_with_one_changed_character_is_refused(signer: TokenSigner, posi
 @pytest.mark.parametrize("made", TokenType)
 @pytest.mark.parametrize("wanted", TokenType)
 def test_each_use_has_its_own_type(signer: TokenSigner, made: TokenType, wanted: TokenType) -> None:
-    token = signer.sign(Claims(1, "ann", "user", 1, made, NOW, NOW + 60))
+    token = signer.sign(Claims(1, "ann", "user", 1, made, NOW, NOW + 3600))
     if made is wanted:
         assert signer.read(token, wanted).typ is made
         return
@@ -134,9 +134,9 @@ def test_each_use_has_its_own_type(signer: TokenSigner, made: TokenType, wanted:
 def test_a_token_ends_also_when_it_is_remembered(
     signer: TokenSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = signer.sign(Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 60))
+    token = signer.sign(Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 3600))
     signer.read(token, TokenType.ACCESS)
-    monkeypatch.setattr(time, "time", lambda: NOW + 60)
+    monkeypatch.setattr(time, "time", lambda: NOW + 3600)
     with pytest.raises(InvalidToken):
         signer.read(token, TokenType.ACCESS)
 
