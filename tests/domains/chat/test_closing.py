@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -13,20 +15,36 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from talas.core.events import publish
-from talas.core.sessions import announce_session_ended, announce_user_changed
+from talas.core.permissions import Role
+from talas.core.sessions import (
+    Actor,
+    SessionGuard,
+    announce_session_ended,
+    announce_user_changed,
+)
 from talas.core.settings import Settings
+from talas.core.tokens import Claims, InvalidToken, TokenType
 from talas.domains.chat import socket as chat_socket
+from talas.domains.chat import sql
+from talas.domains.chat.hub import Member
+from talas.domains.chat.node import Node
+from talas.domains.chat.revocation import recheck
+
+ANOTHER_SESSION = (
+    "INSERT INTO sessions (user_id, expires_at) SELECT user_id, expires_at FROM sessions "
+    "WHERE id = $1 RETURNING id"
+)
+END_LISTENERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE application_name = 'talas events' AND datname = current_database()"
+)
 
 
 async def test_logout_closes_the_sockets_of_that_session_within_a_second(
     chat: ChatProcess, make_person: MakePerson, db: asyncpg.Connection, settings: Settings
 ) -> None:
     ann = await make_person()
-    other_session = await db.fetchval(
-        "INSERT INTO sessions (user_id, expires_at) SELECT user_id, expires_at FROM sessions "
-        "WHERE id = $1 RETURNING id",
-        ann.session_id,
-    )
+    other_session = await db.fetchval(ANOTHER_SESSION, ann.session_id)
     stays = create_token(settings, ann, session_id=other_session)
     async with (
         connected(chat, ann) as a1,
@@ -54,6 +72,134 @@ async def test_suspension_closes_every_socket(
             await db.execute("UPDATE users SET status = 'suspended' WHERE id = $1", ann.id)
             await announce_user_changed(db, ann.id)
         assert await a.close_code() == 4503
+
+
+@pytest.mark.parametrize("told_by", ["events", "one event", "gap"])
+async def test_a_suspension_that_ends_the_sessions_is_told_from_a_logout(
+    chat: ChatProcess, make_person: MakePerson, db: asyncpg.Connection, told_by: str
+) -> None:
+    ann = await make_person()
+    async with connected(chat, ann) as a:
+        await a.join()
+        async with db.transaction():
+            await db.execute("UPDATE users SET status = 'suspended' WHERE id = $1", ann.id)
+            await db.execute("UPDATE sessions SET ended_at = now() WHERE id = $1", ann.session_id)
+            if told_by == "events":
+                await announce_session_ended(db, ann.session_id)
+            if told_by != "gap":
+                await announce_user_changed(db, ann.id)
+        if told_by == "gap":
+            await db.execute(END_LISTENERS)
+        assert await a.close_code() == 4503
+
+
+async def test_without_the_database_a_session_that_ended_closes_its_sockets(
+    settings: Settings,
+    make_person: MakePerson,
+    db: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: object) -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    monkeypatch.setattr(sql, "select_is_suspended", never)
+    ann = await make_person()
+    async with serving_here(settings) as chat, connected(chat, ann) as a:
+        await a.join()
+        await announce_session_ended(db, ann.session_id)
+        assert await a.close_code(timeout=2) == 4500
+
+
+class EndsWhileRead:
+    """Lets a session end while the guard reads its row for the nth time: the guard takes it for
+    alive, and the event has come before the guard is heard. No row is remembered."""
+
+    def __init__(self, db: asyncpg.Connection, session_id: int, nth: int) -> None:
+        self._db = db
+        self._session_id = session_id
+        self._left = nth
+        self._told = asyncio.Event()
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        load, forget = SessionGuard._load, SessionGuard.forget_session
+
+        async def slow_load(guard: SessionGuard, session_id: int) -> Any:
+            known = await load(guard, session_id)
+            if session_id == self._session_id:
+                guard.forget_all()
+                self._left -= 1
+                if self._left == 0:
+                    await self._end()
+            return known
+
+        def told(guard: SessionGuard, session_id: int) -> None:
+            forget(guard, session_id)
+            # The event's other handlers are called before who waits goes on.
+            self._told.set()
+
+        monkeypatch.setattr(SessionGuard, "_load", slow_load)
+        monkeypatch.setattr(SessionGuard, "forget_session", told)
+
+    async def _end(self) -> None:
+        async with self._db.transaction():
+            await self._db.execute(
+                "UPDATE sessions SET ended_at = now() WHERE id = $1", self._session_id
+            )
+            await announce_session_ended(self._db, self._session_id)
+        await self._told.wait()
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+async def test_a_session_that_ends_during_the_handshake_leaves_no_socket(
+    settings: Settings,
+    make_person: MakePerson,
+    db: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    nth: int,
+) -> None:
+    ann = await make_person()
+    EndsWhileRead(db, ann.session_id, nth).install(monkeypatch)
+    async with serving_here(settings) as chat, connected(chat, ann) as a:
+        assert await a.close_code() == 4500
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+async def test_a_session_that_ends_during_auth_leaves_no_socket(
+    settings: Settings,
+    make_person: MakePerson,
+    db: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    nth: int,
+) -> None:
+    ann = await make_person()
+    second = await db.fetchval(ANOTHER_SESSION, ann.session_id)
+    EndsWhileRead(db, second, nth).install(monkeypatch)
+    async with serving_here(settings) as chat, connected(chat, ann) as a:
+        await a.join()
+        await a.send(type="auth", token=create_token(settings, ann, session_id=second))
+        assert await a.close_code() == 4500
+
+
+@pytest.mark.parametrize("first_is_over", [True, False])
+async def test_what_is_found_out_about_an_earlier_session_is_not_held_against_the_next(
+    first_is_over: bool,
+) -> None:
+    def claims(session_id: int) -> Claims:
+        return Claims(1, "ann", "user", session_id, TokenType.ACCESS, 0, 0)
+
+    member = SimpleNamespace(is_open=True, claims=claims(1), actor=None)
+
+    async def actor_of(asked: Claims) -> Actor:
+        if asked.sid == 1:
+            member.claims = claims(2)
+            if first_is_over:
+                raise InvalidToken
+        return Actor(1, "ann", Role.USER, asked.sid)
+
+    node = SimpleNamespace(guard=SimpleNamespace(actor_of=actor_of))
+    await recheck(cast(Node, node), [cast(Member, member)])
+    assert member.actor == Actor(1, "ann", Role.USER, 2)
 
 
 async def test_who_is_suspended_writes_nothing_even_before_the_event(
@@ -96,10 +242,7 @@ async def test_missed_events_are_made_good(
     ann, bob = await make_person(), await make_person()
     async with connected(chat, ann) as a, connected(chat, bob) as b:
         await db.execute("UPDATE sessions SET ended_at = now() WHERE id = $1", ann.session_id)
-        await db.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'talas events' AND datname = current_database()"
-        )
+        await db.execute(END_LISTENERS)
         assert await a.close_code() == 4500
         await b.join()
 

@@ -34,6 +34,11 @@ BAD = [
     ('{"type":"join","room":""}', "Room not found"),
     ('{"type":"leave","room":"nowhere"}', "Join the room first"),
     ('{"type":"message","room":"nowhere","content":"x"}', "Join the room first"),
+    ('{"type":"leave","room":"a%s"}' % ("\u0301\u0316" * 3_900), "Join the room first"),
+    (
+        '{"type":"message","room":"a%s","content":"x"}' % ("\u0301\u0316" * 3_900),
+        "Join the room first",
+    ),
     ('{"type":"message","room":"general"}', "content is required"),
     ('{"type":"message","room":"general","content":["x"]}', "content: expected str, got array"),
     ('{"type":"message","room":"general","content":"  \\n "}', "content must not be empty"),

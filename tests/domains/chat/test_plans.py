@@ -65,6 +65,7 @@ async def test_no_hot_statement_reads_a_whole_table(filled: asyncpg.Connection) 
         sql.LOCK_ROOMS: ([1, 2, 3],),
         sql.LOCK_CONVERSATIONS: ([user_id], [user_id + 1]),
         sql.SELECT_ACTIVE_NAMES: ([user_id],),
+        sql.SELECT_IS_SUSPENDED: (user_id,),
         sql.SELECT_PEER: (user_id, user_id + 1),
         sql.SELECT_REPLIED: ([1, 2],),
         sql.SELECT_ALREADY_SENT: ([user_id], [client_id]),

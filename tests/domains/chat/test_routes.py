@@ -1,5 +1,6 @@
 """Rooms and histories over HTTP."""
 
+import sys
 from urllib.parse import quote
 
 import asyncpg
@@ -7,6 +8,8 @@ import pytest
 from tests.builders.chat import ChatProcess, Person, connected, create_room, unique_name
 from tests.domains.chat.conftest import MakePerson
 from tests.servers import ApiProcess
+
+from talas.domains.chat.access import name_key
 
 
 def names(api: ApiProcess, person: Person, **query: str) -> list[str]:
@@ -73,6 +76,21 @@ async def test_joining_counts_as_a_member(
         "\u202eabc",
         "a\u00a0b",
         "👍",
+        "general\ufe0f",
+        "gene\u034fral",
+        "gen\u180beral",
+        "gen\u200deral",
+        "general\U000e0100",
+        "\u3164",
+        "\uffa0",
+        "a\u1160",
+        "a\u17b4",
+        ".",
+        "..",
+        "\uff0e\uff0e",
+        "- _ -",
+        "a\u00bd",
+        "\ufdfa" * 100,
     ],
 )
 async def test_names_that_no_room_may_have(
@@ -112,6 +130,11 @@ async def test_bodies_that_make_no_room(
         ("Straße", "STRASSE"),
         ("Caf\u00e9", "cafe\u0301"),
         ("a.b", "A.B"),
+        ("two words", "Two   Words"),
+        ("three  words here", "three words  here"),
+        ("wide", "\uff37\uff29\uff24\uff25"),
+        ("o\ufb03ce", "office"),
+        ("\u2460st", "1st"),
     ],
 )
 async def test_a_name_is_taken_whatever_its_case(
@@ -126,6 +149,20 @@ async def test_a_name_is_taken_whatever_its_case(
     async with connected(chat, ann) as a:
         answer = await a.ask(type="join", room=second)
         assert answer["data"]["room"] == first
+
+
+def test_what_is_longer_than_any_name_is_not_composed() -> None:
+    assert name_key("a" + "\u0301\u0316" * 50) == ""
+    assert name_key("\ufdfa" * 100) == ""
+    assert name_key("x" * 100) == "x" * 100
+    assert name_key("  General ") == "general"
+
+
+def test_a_key_is_its_own_key() -> None:
+    """So what is a room's name to one client is to another who sends the key."""
+    for code in range(sys.maxunicode + 1):
+        key = name_key(f"a{chr(code)}b")
+        assert name_key(key) == key, hex(code)
 
 
 async def test_private_rooms_exist_only_for_their_members(

@@ -8,20 +8,32 @@ from talas.domains.chat import sql
 from talas.domains.chat.errors import RoomNotFound, UserNotFound
 from talas.domains.chat.sql import Peer, RoomRow
 
-_LONGEST_NAME = 100
+MAX_ROOM_NAME = 100
 
 
 def name_key(name: str) -> str:
-    """What two names must have in common to be the same: case and composition are ignored."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
+    """What two names must have in common to be the same. Case, composition, width and how many
+    spaces stand together are ignored. Empty for what no room can be called."""
+    name = name.strip()
+    # The length comes first: composing takes time by the square of it.
+    if len(name) > MAX_ROOM_NAME or not name.isprintable():
+        return ""
+    composed = compose(name)
+    if len(composed) > MAX_ROOM_NAME:
+        return ""
+    return " ".join(compose(composed.casefold()).split())
+
+
+def compose(name: str) -> str:
+    """Characters that are variants of others become those."""
+    return unicodedata.normalize("NFKC", name)
 
 
 async def access_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     """Raises RoomNotFound, also for a private room of which the actor is no member."""
+    key = name_key(name)
     # What no room can be called is not worth a question, and may not be text for PostgreSQL.
-    if len(name) > _LONGEST_NAME + 2 or not name.isprintable():
-        raise RoomNotFound
-    room = await sql.select_room(conn, name_key(name), actor.user_id)
+    room = await sql.select_room(conn, key, actor.user_id) if key else None
     if room is None or (room.is_private and not room.is_member):
         raise RoomNotFound
     return room

@@ -75,9 +75,6 @@ def _token(query: dict[str, list[str]], headers: Headers) -> str:
 
 async def _authenticate(node: Node, token: str) -> tuple[Claims, Actor]:
     claims = node.guard.signer.read(token, TokenType.ACCESS)
-    await node.guard.actor_of(claims)
-    # A session that ended while its row was being read is known to have ended by now, and this
-    # time nothing is waited for: the socket will be there when the next event comes.
     return claims, await node.guard.actor_of(claims)
 
 

@@ -10,6 +10,7 @@ from talas.core.database import is_unavailable
 from talas.core.errors import Unauthenticated
 from talas.core.events import EventListener
 from talas.core.sessions import SESSION_ENDED, USER_CHANGED
+from talas.domains.chat import sql
 from talas.domains.chat.connection import Close
 from talas.domains.chat.frames import encode_event
 from talas.domains.chat.hub import Member
@@ -19,6 +20,7 @@ USER_NOTIFY = "user.notify"
 """``{user_id, type, data}``: every socket of the user is shown ``{"type", "data"}``."""
 
 _RETRY_S = 1.0
+_LOOK_S = 1.0
 
 log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ def watch_events(node: Node, events: EventListener) -> None:
 
     def session_ended(event: dict[str, Any]) -> None:
         for member in list(hub.sessions.get(event["session_id"], ())):
-            member.close(Close.TOKEN_ENDED, "session ended")
+            node.spawn(_close_ended(node, member))
 
     def user_changed(event: dict[str, Any]) -> None:
         user = hub.users.get(event["user_id"])
@@ -53,16 +55,39 @@ async def recheck(node: Node, members: Iterable[Member]) -> None:
     """Takes over a new name or role, and closes what is no longer signed in."""
     for member in members:
         while member.is_open:
+            claims = member.claims
+            actor = None
             try:
-                member.actor = await node.guard.actor_of(member.claims)
-            except Unauthenticated as error:
-                if error.code == "account_suspended":
-                    member.close(Close.SUSPENDED, "account suspended")
-                else:
-                    member.close(Close.TOKEN_ENDED, "session ended")
+                actor = await node.guard.actor_of(claims)
+            except Unauthenticated:
+                pass
             except Exception as error:
                 if not is_unavailable(error):
                     log.exception("chat.recheck_failed")
                 await asyncio.sleep(_RETRY_S)
                 continue
+            if member.claims is not claims:
+                # The answer is about the session that the socket had before.
+                continue
+            if actor is None:
+                await _close_ended(node, member)
+            else:
+                member.actor = actor
             break
+
+
+async def _close_ended(node: Node, member: Member) -> None:
+    """A suspension ends the sessions too, and theirs is the event that comes first."""
+    suspended = False
+    member.hold()
+    try:
+        async with asyncio.timeout(_LOOK_S), node.db.connection() as conn:
+            suspended = await sql.select_is_suspended(conn, member.actor.user_id)
+    except Exception as error:
+        # Closing is what matters, and does not wait for the database.
+        if not is_unavailable(error):
+            log.exception("chat.reason_unknown")
+    if suspended:
+        member.close(Close.SUSPENDED, "account suspended")
+    else:
+        member.close(Close.TOKEN_ENDED, "session ended")

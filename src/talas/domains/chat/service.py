@@ -10,22 +10,36 @@ from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks, clean_text
 from talas.domains.chat import sql
-from talas.domains.chat.access import access_peer, access_room, name_key
+from talas.domains.chat.access import (
+    MAX_ROOM_NAME,
+    access_peer,
+    access_room,
+    compose,
+    name_key,
+)
 from talas.domains.chat.schemas import MAX_HISTORY, CreateRoom
 from talas.domains.chat.sql import ListedRoom, Message, RoomRow
 
 MAX_CONTENT = 4000
 MAX_DESCRIPTION = 500
 
+# Those of Unicode's Default_Ignorable_Code_Point that are letters or marks, and three blanks.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0"
+    "\U00013441\U00013442\U00016fe4\U000e0100-\U000e01ef]"
+)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?")
 
 
 async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> ListedRoom:
-    """The creator owns the room and is a member. Raises InvalidData and Conflict."""
+    """The creator owns the room and is a member. Raises InvalidData and Conflict.
+
+    Names are unique, so a Conflict also tells that a private room of that name exists.
+    """
     checks = FieldChecks()
-    name = checks.text("name", body.name, max_length=100, min_length=1)
-    if not checks.failed("name") and not _is_room_name(name):
-        checks.fail("name", "name may hold only letters, digits, spaces and . _ -")
+    name = checks.text("name", body.name, max_length=MAX_ROOM_NAME, min_length=1)
+    if not checks.failed("name"):
+        _check_room_name(checks, name)
     description = checks.text("description", body.description or "", max_length=MAX_DESCRIPTION)
     checks.finish()
     room = await sql.insert_room(
@@ -121,11 +135,26 @@ def read_before(before: int | str | None) -> int | datetime:
     )
 
 
-def _is_room_name(name: str) -> bool:
+def _check_room_name(checks: FieldChecks, name: str) -> None:
+    """As it was sent, and with variants of characters replaced, as names are compared."""
+    composed = compose(name)
+    if not (_has_room_characters(name) and _has_room_characters(composed)):
+        checks.fail("name", "name may hold only letters, digits, spaces and . _ -")
+    elif not any(char.isalnum() for char in composed):
+        checks.fail("name", "name must hold a letter or a digit")
+    elif not name_key(name):
+        checks.fail("name", f"name must be at most {MAX_ROOM_NAME} characters")
+
+
+def _has_room_characters(name: str) -> bool:
     """Many scripts write vowels as marks on the letter before; a mark cannot stand first."""
-    return not unicodedata.category(name[0]).startswith("M") and all(
-        char.isalnum() or char in " ._-" or unicodedata.category(char) in ("Mn", "Mc")
-        for char in name
+    return (
+        not unicodedata.category(name[0]).startswith("M")
+        and not _INVISIBLE.search(name)
+        and all(
+            char.isalnum() or char in " ._-" or unicodedata.category(char) in ("Mn", "Mc")
+            for char in name
+        )
     )
 
 

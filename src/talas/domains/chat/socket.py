@@ -38,6 +38,7 @@ from talas.domains.chat.limits import (
 from talas.domains.chat.metrics import REFUSALS
 from talas.domains.chat.node import Node
 from talas.domains.chat.posting import Kept, Outcome, Post
+from talas.domains.chat.revocation import recheck
 from talas.domains.chat.schemas import (
     AckData,
     Authenticate,
@@ -140,6 +141,8 @@ class ChatSocket(Member):
                 self.close(Close.TOO_MANY_SOCKETS, "too many sockets")
             elif self.node.draining:
                 self.close(Close.SHUTTING_DOWN, "shutting down")
+            else:
+                await self._ask_again()
 
     # One request after the other
 
@@ -311,8 +314,14 @@ class ChatSocket(Member):
         if self.is_open:
             self.node.hub.change_session(self, actor, claims)
             self._set_expiry()
+            await self._ask_again()
             expires_at = datetime.fromtimestamp(claims.exp, UTC)
             self._answer("authenticated", AuthenticatedData(expires_at), request.id)
+
+    async def _ask_again(self) -> None:
+        """The session may have ended while its row was being read, before its end could be
+        announced to this socket. From now on it can."""
+        await recheck(self.node, [self])
 
     # Answers
 

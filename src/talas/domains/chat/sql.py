@@ -185,6 +185,10 @@ WHERE id = ANY($1::int[])
   AND status = 'active'
 """
 
+SELECT_IS_SUSPENDED = """
+SELECT EXISTS (SELECT FROM users WHERE id = $1 AND status = 'suspended')
+"""
+
 SELECT_PEER = """
 SELECT u.id, u.status, c.id
 FROM users AS u
@@ -343,6 +347,10 @@ async def lock_conversations(
 async def select_active_names(conn: Connection, user_ids: list[int]) -> dict[int, str]:
     """The usernames of those accounts that are active."""
     return {row[0]: row[1] for row in await conn.fetch(SELECT_ACTIVE_NAMES, user_ids)}
+
+
+async def select_is_suspended(conn: Connection, user_id: int) -> bool:
+    return bool(await conn.fetchval(SELECT_IS_SUSPENDED, user_id))
 
 
 async def select_peer(conn: Connection, user_id: int, peer_id: int) -> Peer | None:
