@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
+
+from talas.core.acl import let_user_search
+
+log = structlog.get_logger()
 
 ACCOUNT_NAME = "talas-db"
 _USERADD = (
@@ -85,9 +90,22 @@ def hand_over(folder: Path, account: Account) -> None:
 
 
 def let_search(path: Path, account: Account) -> None:
-    """Let ``account`` pass through the folders above ``path``, without letting it list them."""
+    """Let ``account`` pass through the folders above ``path``, without letting it list them.
+
+    Where the disk keeps access control lists, nobody but ``account`` gains by it. Elsewhere a
+    private folder becomes passable for all who know a name in it, which is said.
+    """
     for folder in path.resolve().parents:
+        if _may_search(folder, account) or let_user_search(folder, account.uid):
+            continue
+        log.warning("permissions.widened", folder=str(folder), reason="PostgreSQL lies below it")
         _allow(folder, account, read=False)
+
+
+def _may_search(folder: Path, account: Account) -> bool:
+    found = folder.stat()
+    shift = 6 if found.st_uid == account.uid else 3 if found.st_gid == account.gid else 0
+    return bool(found.st_mode >> shift & stat.S_IXOTH)
 
 
 def let_read(folder: Path, account: Account) -> None:

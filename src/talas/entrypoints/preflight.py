@@ -28,7 +28,7 @@ def only_server(data_dir: Path) -> Iterator[None]:
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(data_dir / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(data_dir / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unusable(data_dir, error) from None
     try:
@@ -122,7 +122,7 @@ def empty_metrics_folder(data_dir: Path) -> Path:
     folder = data_dir / "metrics"
     try:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         for left_over in folder.glob("*.db"):
             left_over.unlink()
     except OSError as error:
