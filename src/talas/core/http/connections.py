@@ -22,7 +22,7 @@ async def cut_connection(scope: Scope) -> None:
     """
     local, remote = scope.get("server"), scope.get("client")
     if local and remote:
-        await asyncio.to_thread(_cut, local[1], remote[1])
+        await asyncio.to_thread(_cut, int(local[1]), int(remote[1]))
 
 
 def _cut(local_port: int, remote_port: int) -> None:

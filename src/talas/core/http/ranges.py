@@ -199,9 +199,7 @@ class RangedResponse(Response[None]):
 
 
 class _Sender:
-    def __init__(
-        self, content: Content, answer: Answer, method: str, taken_by: int | None
-    ) -> None:
+    def __init__(self, content: Content, answer: Answer, method: str, taken_by: int | None) -> None:
         self._content = content
         self._answer = answer
         self._taken_by = taken_by

@@ -14,6 +14,7 @@ from talas.core.http.describe import describe, int_query
 from talas.core.http.pagination import parse_int
 from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
+from talas.core.sessions import Actor
 from talas.domains.tracks import access
 from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
 from talas.domains.tracks.service import extension
@@ -48,16 +49,18 @@ def _media(summary: str, *, with_points: bool = False) -> dict[str, Any]:
 
 @route("/tracks/{track_id:int}/stream", **_media("The original's bytes"))
 async def stream(request: Request, track_id: int) -> RangedResponse:
-    return _original(request, await _visible(request, track_id))
+    actor = await request.media_actor()
+    return _original(request, actor, await _visible(request, actor, track_id))
 
 
 @route("/uploads/tracks/{name:str}", **_media("The original's bytes"))
 async def original_file(request: Request, name: str) -> RangedResponse:
     track_id, ending = _split_name(name)
-    track = await _visible(request, track_id)
+    actor = await request.media_actor()
+    track = await _visible(request, actor, track_id)
     if ending != extension(track):
         raise NotFound("Not found")
-    return _original(request, track)
+    return _original(request, actor, track)
 
 
 @route("/uploads/waveforms/{name:str}", **_media("The waveform as a picture"))
@@ -68,7 +71,7 @@ async def waveform_picture(request: Request, name: str) -> RangedResponse:
 
 @route("/uploads/covers/{name:str}", **_media("The cover"))
 async def cover(request: Request, name: str) -> RangedResponse:
-    track = await _visible(request, _id_of_name(name, "jpg"))
+    track = await _visible(request, await request.media_actor(), _id_of_name(name, "jpg"))
     if not track.has_cover:
         raise NotFound("The track has no cover")
     return await _small(request, track, COVER, "image/jpeg")
@@ -109,14 +112,13 @@ def _render(stored: bytes, form: str, points: int) -> bytes:
     return waveform.to_json(peaks) if form == "json" else waveform.to_dat(peaks)
 
 
-async def _visible(request: Request, track_id: int) -> MediaRow:
-    actor = await request.media_actor()
+async def _visible(request: Request, actor: Actor, track_id: int) -> MediaRow:
     async with request.db.connection() as conn:
         return await access.load_media(conn, actor.user_id, track_id)
 
 
 async def _ready(request: Request, track_id: int) -> MediaRow:
-    track = await _visible(request, track_id)
+    track = await _visible(request, await request.media_actor(), track_id)
     if track.status == "processing":
         raise NotFound("The waveform is not ready yet", code="not_ready")
     if track.status == "failed":
@@ -124,7 +126,7 @@ async def _ready(request: Request, track_id: int) -> MediaRow:
     return track
 
 
-def _original(request: Request, track: MediaRow) -> RangedResponse:
+def _original(request: Request, actor: Actor, track: MediaRow) -> RangedResponse:
     storage, key = request.storage, track.storage_key
     content = Content(
         size=track.size,
@@ -134,7 +136,8 @@ def _original(request: Request, track: MediaRow) -> RangedResponse:
         read=lambda start, end: storage.read_range(key, start, end),
         headers=_headers(track, f"{track.title}.{extension(track)}"),
     )
-    return RangedResponse(request.method, request.headers, content)
+    taken_by = actor.user_id if request.settings.rate_limits else None
+    return RangedResponse(request.method, request.headers, content, taken_by=taken_by)
 
 
 async def _small(request: Request, track: MediaRow, name: str, media_type: str) -> RangedResponse:
