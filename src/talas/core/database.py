@@ -17,12 +17,11 @@ STATEMENT_TIMEOUT_MS = 5_000
 IDLE_CHECK_S = 10.0
 
 
-class DatabaseAway(Exception):
+class DatabaseAway(ConnectionError):
     """Nothing listens where the database should be."""
 
 
 _GONE = (
-    DatabaseAway,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -155,4 +154,7 @@ def is_id(value: int) -> bool:
 
 async def open_connection(url: str, **settings: Any) -> asyncpg.Connection:
     """A connection of one's own, outside the pool: for listening and for long work."""
-    return await asyncpg.connect(url, server_settings={"timezone": "UTC", **settings})
+    try:
+        return await asyncpg.connect(url, server_settings={"timezone": "UTC", **settings})
+    except OSError as error:
+        raise DatabaseAway(str(error)) from error
