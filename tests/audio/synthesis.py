@@ -187,9 +187,11 @@ def wav_bytes(
     return head + form + struct.pack("<4sI", b"data", size) + data
 
 
-def id3_tag(*, picture: bytes = b"", title: str = "", padding: int = 0) -> bytes:
+def id3_tag(
+    *, picture: bytes = b"", title: str = "", padding: int = 0, user_frames: int = 0
+) -> bytes:
     """An ID3v2.3 tag with a title and a front cover, to be put before a file."""
-    frames = b""
+    frames = b"".join(_id3_frame(b"TXXX", b"\0%d\0x" % number) for number in range(user_frames))
     if title:
         frames += _id3_frame(b"TIT2", b"\x01" + title.encode("utf-16"))
     if picture:

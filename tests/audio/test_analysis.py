@@ -28,6 +28,7 @@ from tests.audio.synthesis import (
 from talas.audio import decode
 from talas.audio.analysis import Analysis, analyse
 from talas.audio.containers import AIFF, FLAC, MP3, WAV
+from talas.audio.decode import open_source
 from talas.audio.errors import AudioError
 from talas.audio.measurements import Measurements
 from talas.audio.sniff import sniff_file
@@ -243,6 +244,53 @@ def test_longer_than_the_longest_is_refused(
     assert measured(write_silence(tmp_path / "x", "flac", seconds=2)).duration_ms == 2000
     with pytest.raises(AudioError, match="longer than 12 hours"):
         measured(write_silence(tmp_path / "y", "flac", seconds=2.01))
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "most_seconds"), [(48000, 2, 4.0), (48000, 8, 1.0), (96000, 2, 2.0)]
+)
+@pytest.mark.parametrize("encoding", ["flac", "wav"])
+def test_more_audio_than_the_budget_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+    rate: int,
+    channels: int,
+    most_seconds: float,
+) -> None:
+    monkeypatch.setattr(decode, "MOST_CHANNEL_SAMPLES", 4 * 48000 * 2)
+    form = {"sample_rate": rate, "channels": channels}
+    for seconds in (most_seconds, most_seconds + 0.01):
+        path = write_silence(tmp_path / f"{seconds}", encoding, seconds=seconds, **form)
+        if seconds == most_seconds:
+            assert measured(path).duration_ms == seconds * 1000
+        else:
+            with pytest.raises(AudioError, match=f"too much audio: with {channels} channels"):
+                measured(path)
+
+
+def test_a_slow_channel_counts_as_one_of_48_khz(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MOST_CHANNEL_SAMPLES", 4 * 48000 * 2)
+    path = write_silence(tmp_path / "x", "wav", seconds=4.1, sample_rate=8000)
+    with pytest.raises(AudioError, match="too much audio"):
+        measured(path)
+
+
+def test_what_a_header_promises_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MOST_SECONDS", 2)
+    with open_source(write_silence(tmp_path / "x", "flac", seconds=3).open("rb"), FLAC) as source:
+        with pytest.raises(AudioError, match="longer than 12 hours"):
+            next(source.frames())
+        assert source.samples == 0
+
+
+def test_a_sample_rate_that_nothing_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="sample rate of 655350 Hz"):
+        measured(write_silence(tmp_path / "x", "wav", seconds=0.1, sample_rate=655_350))
 
 
 def test_a_flac_hidden_behind_a_long_tag_is_read_as_flac(tmp_path: Path) -> None:

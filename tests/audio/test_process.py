@@ -109,6 +109,22 @@ def test_too_much_processor_time(bomb: Path) -> None:
     assert children() == []
 
 
+def test_a_file_of_nothing_but_tags(tmp_path: Path) -> None:
+    """FFmpeg's time for them grows with the square of their number."""
+    file = write_tone(tmp_path / "sound", "mp3", seconds=1)
+    file.write_bytes(id3_tag(user_frames=60_000) + file.read_bytes())
+    with pytest.raises(AudioError, match="took too long to decode") as failed:
+        run(file, "mp3", wall_limit_s=80, cpu_limit_s=60, opening_cpu_limit_s=3)
+    assert failed.value.detail == "used up its processor time"
+
+
+def test_the_time_to_open_a_file_is_not_the_time_to_decode_it(bomb: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(AudioError, match="took too long to decode"):
+        run(bomb, cpu_limit_s=4, opening_cpu_limit_s=2)
+    assert time.monotonic() - began > 3
+
+
 @pytest.mark.parametrize("mebibytes", [2, 24, 48])
 def test_too_little_memory_to_begin_with(tmp_path: Path, mebibytes: int) -> None:
     file = write_tone(tmp_path / "sound", seconds=1)
@@ -265,7 +281,7 @@ def test_confinement_leaves_nothing_to_reach() -> None:
 import os, socket
 from talas.audio import confinement
 confinement.leave_network()
-confinement.limit_resources(cpu_seconds=5, memory_bytes=64 << 20)
+confinement.limit_resources(cpu_seconds=5, opening_cpu_seconds=5, memory_bytes=64 << 20)
 confinement.open_nothing_more()
 def refused(act):
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -31,14 +32,17 @@ class Analysis:
     cover_jpeg: bytes | None
 
 
-def analyse(file: BinaryIO, container: Container) -> Analysis:
-    """Decodes `file` (seekable) once and measures it.
+def analyse(
+    file: BinaryIO, container: Container, *, opened: Callable[[], None] = lambda: None
+) -> Analysis:
+    """Decodes `file` (seekable) once and measures it; calls `opened` when decoding begins.
 
     `container` is what its first bytes looked like. Where a long ID3 tag hid the truth, the file
     is read as what it is. Raises AudioError, and MemoryError where memory runs out.
     """
     container = _true_container(file)
     with open_source(file, container) as source:
+        opened()
         meter, silence = LoudnessMeter(), SilenceFinder()
         builder: PeakBuilder | None = None
         for block in meter.blocks(source.frames()):
@@ -55,13 +59,13 @@ def analyse(file: BinaryIO, container: Container) -> Analysis:
         )
 
 
-def answer(file: BinaryIO, name: str) -> Answer:
-    """Analyses `file` as the container called `name`, the way the subprocess reports it.
+def answer(file: BinaryIO, name: str, *, opened: Callable[[], None] = lambda: None) -> Answer:
+    """As `analyse` for the container called `name`, the way the subprocess reports it.
 
     Raises MemoryError only.
     """
     try:
-        analysis = analyse(file, CONTAINERS[name])
+        analysis = analyse(file, CONTAINERS[name], opened=opened)
     except AudioError as error:
         return Refused(error.reason, error.detail and error.detail[:LONGEST_TEXT])
     except MemoryError:

@@ -19,14 +19,19 @@ BROKEN = 14
 
 
 def main() -> NoReturn:
-    """Arguments: container name, CPU seconds, memory in bytes, parent's process id."""
-    name, cpu_seconds, memory_bytes, parent = sys.argv[1:]
+    """Arguments: container name, CPU seconds in all and to open the file, memory in bytes, parent's
+    process id."""
+    name, cpu_seconds, opening_cpu_seconds, memory_bytes, parent = sys.argv[1:]
     if not confinement.die_with(int(parent)):
         os._exit(ORPHANED)
     confinement.leave_network()
-    confinement.limit_resources(cpu_seconds=int(cpu_seconds), memory_bytes=int(memory_bytes))
+    confinement.limit_resources(
+        cpu_seconds=int(cpu_seconds),
+        opening_cpu_seconds=int(opening_cpu_seconds),
+        memory_bytes=int(memory_bytes),
+    )
     try:
-        _answer(name)
+        _answer(name, int(cpu_seconds))
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except ImportError as error:
@@ -38,7 +43,7 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _answer(name: str) -> None:
+def _answer(name: str, cpu_seconds: int) -> None:
     # Imported under the limits, because a library that cannot be loaded within them must end
     # the same way as a file that cannot be decoded within them.
     import av.subtitles.stream
@@ -50,7 +55,8 @@ def _answer(name: str) -> None:
     _ = av.subtitles.stream
     Image.preinit()
     confinement.open_nothing_more()
-    message = answer.encoder.encode(analysis.answer(FileIO(0), name))
+    found = analysis.answer(FileIO(0), name, opened=lambda: confinement.allow_all_cpu(cpu_seconds))
+    message = answer.encoder.encode(found)
     with FileIO(1, "w", closefd=False) as out:
         view = memoryview(message)
         while view:

@@ -28,8 +28,10 @@ def die_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def limit_resources(*, cpu_seconds: int, memory_bytes: int) -> None:
+def limit_resources(*, cpu_seconds: int, opening_cpu_seconds: int, memory_bytes: int) -> None:
     """Caps processor time and memory; allows no written files and no core dumps.
+
+    Until `allow_all_cpu` is called there are `opening_cpu_seconds` only.
 
     Memory is RLIMIT_DATA: private writable mappings, which is what a file can make grow. Address
     space would count the libraries too, and differs from one build of them to the next.
@@ -37,6 +39,12 @@ def limit_resources(*, cpu_seconds: int, memory_bytes: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_DATA, memory_bytes)
+    first = min(opening_cpu_seconds, cpu_seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (first, cpu_seconds + _CPU_GRACE_SECONDS))
+
+
+def allow_all_cpu(cpu_seconds: int) -> None:
+    """The rest of the processor time that `limit_resources` was given."""
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + _CPU_GRACE_SECONDS))
 
 

@@ -20,8 +20,14 @@ from talas.audio.errors import AudioError
 
 MOST_SECONDS = 12 * 3600
 MOST_CHANNELS = 8
-SAMPLE_RATES = range(4000, 768_001)
+SAMPLE_RATES = range(4000, 384_001)
 """Below, K-weighting is not defined; above, nothing records."""
+
+MOST_CHANNEL_SAMPLES = 2 * MOST_SECONDS * 48_000 * 2
+"""Of all channels together: twelve hours of stereo at 96 kHz. Measuring costs a slow channel as
+much as one of 48 kHz, so it counts as one."""
+
+_LEAST_COUNTED_RATE = 48_000
 
 _STILLS = frozenset({"mjpeg", "png", "webp", "bmp", "gif"})
 _USUAL_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
@@ -49,6 +55,7 @@ class Source:
         self.sample_rate = 0
         self.channels = 0
         self.samples = 0
+        self._most_seconds = 0.0
         self.packet_bytes = 0
         self.damaged = False
         self.picture: bytes | None = None
@@ -87,14 +94,27 @@ class Source:
         _check_shape(frame)
         self.sample_rate = frame.sample_rate
         self.channels = frame.layout.nb_channels
+        counted_rate = max(self.sample_rate, _LEAST_COUNTED_RATE)
+        self._most_seconds = MOST_CHANNEL_SAMPLES / counted_rate / self.channels
+        # PCM cannot promise more than the file is long, though a file that was cut off may try.
+        if not self.codec.startswith("pcm_"):
+            self._check_length(self._promised)
 
     def _counted(self, frame: AudioFrame) -> AudioFrame:
         # Timestamps of damaged files jump. The samples themselves are the only clock kept.
         frame.pts = self.samples
         self.samples += frame.samples
-        if self.samples > MOST_SECONDS * self.sample_rate:
-            raise AudioError("The file is longer than 12 hours.")
+        self._check_length(self.seconds)
         return frame
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > MOST_SECONDS:
+            raise AudioError("The file is longer than 12 hours.")
+        if seconds > self._most_seconds:
+            raise AudioError(
+                f"The file holds too much audio: with {self.channels} channels at "
+                f"{self.sample_rate} Hz it may last {self._most_seconds / 3600:.1f} hours."
+            )
 
     def _decoded(self) -> Iterator[AudioFrame]:
         decoder = self._stream.codec_context

@@ -20,6 +20,10 @@ from talas.audio.dat import read_header
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
 
+OPENING_CPU_LIMIT_S = 15.0
+"""Enough to open any honest file. FFmpeg compares every tag with every other while it opens one,
+so that a file of nothing but tags could take minutes."""
+
 _TOO_SLOW = "The file took too long to decode."
 _TOO_LARGE = "The file needs more memory to decode than is allowed."
 _CRASHED = "The decoder broke down on this file."
@@ -37,6 +41,7 @@ async def analyse_file(
     wall_limit_s: float,
     cpu_limit_s: float,
     memory_limit_bytes: int,
+    opening_cpu_limit_s: float = OPENING_CPU_LIMIT_S,
 ) -> AnalysisResult:
     """Analyses the file at `path`, which begins as `container`, in a capped subprocess.
 
@@ -44,7 +49,8 @@ async def analyse_file(
     this call, however it ends. Raises AudioError where the file, or its decoding within the
     limits, fails; OSError where `path` cannot be opened or no process started.
     """
-    process = await _start(path, container, cpu_limit_s, memory_limit_bytes)
+    limits = (math.ceil(cpu_limit_s), math.ceil(opening_cpu_limit_s), memory_limit_bytes)
+    process = await _start(path, container, limits)
     try:
         async with asyncio.timeout(wall_limit_s):
             message = await _read_answer(process)
@@ -59,7 +65,7 @@ async def analyse_file(
 
 
 async def _start(
-    path: Path, container: Container, cpu_limit_s: float, memory_limit_bytes: int
+    path: Path, container: Container, limits: tuple[int, ...]
 ) -> asyncio.subprocess.Process:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -69,8 +75,7 @@ async def _start(
             "-m",
             "talas.audio.child",
             container.name,
-            str(math.ceil(cpu_limit_s)),
-            str(memory_limit_bytes),
+            *map(str, limits),
             str(os.getpid()),
             stdin=file,
             stdout=asyncio.subprocess.PIPE,
