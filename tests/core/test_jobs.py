@@ -114,6 +114,97 @@ async def test_no_more_at_a_time_than_asked(database_url: str, conn: asyncpg.Con
     assert most == 3
 
 
+async def test_what_runs_aside_waits_for_no_long_job(
+    database_url: str, conn: asyncpg.Connection
+) -> None:
+    began: list[int] = []
+    over, short_done = asyncio.Event(), asyncio.Event()
+
+    async def long(payload: Payload) -> None:
+        began.append(payload.number)
+        await over.wait()
+
+    async def short(_payload: Payload) -> None:
+        short_done.set()
+
+    runner = JobRunner(database_url, concurrency=2)
+    runner.register("long", Payload, long)
+    runner.register("short", Payload, short, aside=True)
+    for number in range(3):
+        await enqueue(conn, "long", Payload(number))
+    async with running(runner):
+        await until(lambda: len(began) == 2)
+        await enqueue(conn, "short", Payload(0))
+        await asyncio.wait_for(short_done.wait(), 5)
+        assert len(began) == 2
+        over.set()
+        await until(lambda: len(began) == 3)
+
+
+async def _lose(conn: asyncpg.Connection) -> None:
+    """As a worker that began the only job and died a while ago."""
+    await conn.execute(
+        "UPDATE pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid(),"
+        " heartbeat = now() - interval '1 hour'"
+    )
+
+
+async def test_a_job_that_kills_its_workers_is_given_up(
+    database_url: str, conn: asyncpg.Connection
+) -> None:
+    """A job that hangs stands for one whose worker is killed: nothing is written of its end."""
+    began = 0
+    given_up: list[int] = []
+
+    async def handle(_payload: Payload) -> None:
+        nonlocal began
+        began += 1
+        await asyncio.Event().wait()
+
+    async def give_up(payload: Payload) -> None:
+        given_up.append(payload.number)
+
+    await enqueue(conn, "test", Payload(7))
+    for start in range(1, jobs.MAX_LOST_STARTS + 1):
+        runner = JobRunner(database_url, concurrency=2)
+        runner.register("test", Payload, handle, on_give_up=give_up)
+        task = asyncio.create_task(runner.run())
+        await until(lambda start=start: began == start)
+        headers = await conn.fetchval("SELECT headers FROM pgqueuer")
+        runner.stop()
+        runner.hurry()
+        await asyncio.wait_for(task, 10)
+        # As if it had never been put back.
+        await conn.execute("UPDATE pgqueuer SET attempts = 0, headers = $1", headers)
+        await _lose(conn)
+    runner = JobRunner(database_url, concurrency=2)
+    runner.register("test", Payload, handle, on_give_up=give_up)
+    async with running(runner):
+        await until(lambda: given_up == [7])
+    assert began == jobs.MAX_LOST_STARTS
+    assert await statuses(conn) == ["failed"]
+
+
+async def test_attempts_that_ended_are_no_lost_starts(
+    database_url: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "FIRST_RETRY_S", 0.01)
+    attempts = 0
+
+    async def handle(_payload: Payload) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= jobs.MAX_LOST_STARTS + 2:
+            raise ValueError("not yet")
+
+    runner = JobRunner(database_url, concurrency=2)
+    runner.register("test", Payload, handle, max_attempts=20)
+    monkeypatch.setattr(jobs, "LAST_RETRY_S", 0.02)
+    async with running(runner):
+        await enqueue(conn, "test", Payload(1))
+        await until(lambda: attempts == jobs.MAX_LOST_STARTS + 3)
+
+
 async def test_a_failure_is_tried_again(
     database_url: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.core.sm import SchedulerManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Job, Schedule
+from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
 from prometheus_client import Counter, Gauge
 
@@ -34,6 +35,8 @@ FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 300.0
 OUTLAST_S = 600.0
 URGENT = 10
+MAX_LOST_STARTS = 5
+PLACES_ASIDE = 2
 APPLICATION = "talas jobs"
 
 DEPTH = Gauge(
@@ -97,8 +100,13 @@ async def worker_listens(conn: Connection) -> bool:
     return listens
 
 
+class StartsLost(Exception):
+    """A job was begun too often by workers that died before it ended."""
+
+
 class JobRunner:
-    """Runs registered jobs until told to stop, at most ``concurrency`` at a time.
+    """Runs registered jobs until told to stop, at most ``concurrency`` at a time, and two more of
+    those that run aside.
 
     It survives the loss of the database: what runs goes on, and finds it again.
     """
@@ -107,9 +115,10 @@ class JobRunner:
         self._url = database_url
         self._concurrency = max(2, concurrency)
         self._executors: dict[str, _Executor] = {}
+        self._aside: set[str] = set()
         self._schedules: dict[str, tuple[str, Callable[[], Awaitable[object]]]] = {}
         self._stopping = asyncio.Event()
-        self._managers: tuple[QueueManager, SchedulerManager] | None = None
+        self._managers: list[QueueManager | SchedulerManager] = []
 
     def register(
         self,
@@ -119,12 +128,17 @@ class JobRunner:
         *,
         max_attempts: int = 5,
         on_give_up: Handler[PayloadT] | None = None,
+        aside: bool = False,
     ) -> None:
         """An exception puts the job back with a growing delay; after ``max_attempts`` it is
-        logged, ``on_give_up`` is called, and the job is parked as failed. While the database is
-        away an attempt is repeated and not counted."""
+        logged, ``on_give_up`` is called, and the job is parked as failed. The same happens to one
+        that workers began MAX_LOST_STARTS times and died. While the database is away an attempt
+        is repeated and not counted. ``aside`` has places of its own, for short jobs that must not
+        wait behind long ones."""
         executor = _Executor(name, payload_type, handler, on_give_up, max_attempts)
         self._executors[name] = executor
+        if aside:
+            self._aside.add(name)
 
     def every(self, name: str, crontab: str, function: Callable[[], Awaitable[object]]) -> None:
         """Called when due (in UTC) by one of all workers."""
@@ -133,7 +147,7 @@ class JobRunner:
     def stop(self) -> None:
         """Takes no more jobs; ``run`` returns when those that run have ended."""
         self._stopping.set()
-        for manager in self._managers or ():
+        for manager in self._managers:
             manager.shutdown.set()
 
     def hurry(self) -> None:
@@ -164,46 +178,53 @@ class JobRunner:
         )
         try:
             queries = Queries.from_asyncpg_connection(_Timed(conn))  # type: ignore[arg-type]
-            queue, scheduler = QueueManager(queries), SchedulerManager(queries)
+            main, aside = QueueManager(queries), QueueManager(queries)
             for name, executor in self._executors.items():
-                queue.register_executor(name, executor)
+                executor.driver = queries.driver
+                (aside if name in self._aside else main).register_executor(name, executor)
+            scheduler = SchedulerManager(queries)
             for name, (crontab, function) in self._schedules.items():
                 scheduler.schedule(name, crontab)(_scheduled(name, function))
-            self._managers = queue, scheduler
+            self._managers = [main, aside, scheduler]
             if self._stopping.is_set():
                 return
-            await self._run_together(queue, scheduler, queries)
+            queues = [(main, self._concurrency), (aside, PLACES_ASIDE)]
+            await self._run_together(queues, scheduler, queries)
         finally:
-            self._managers = None
+            self._managers = []
             conn.terminate()
 
     async def _run_together(
-        self, queue: QueueManager, scheduler: SchedulerManager, queries: Queries
+        self, queues: list[tuple[QueueManager, int]], scheduler: SchedulerManager, queries: Queries
     ) -> None:
-        """Until both have stopped, or one fails and the other has been stopped for it."""
+        """Until all have stopped, or one fails and the others have been stopped for it."""
         tasks = {
-            asyncio.create_task(
-                queue.run(
-                    dequeue_timeout=POLL,
-                    batch_size=1,
-                    max_concurrent_tasks=self._concurrency,
-                    shutdown_on_listener_failure=True,
-                    heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                    log_aggregation_interval=dt.timedelta(0),
-                )
-            ),
-            asyncio.create_task(scheduler.run()),
+            asyncio.create_task(_run_queue(queue, places))
+            for queue, places in queues
+            if queue.entrypoint_registry
         }
+        tasks.add(asyncio.create_task(scheduler.run()))
         depth = asyncio.create_task(_measure_depth(queries, self._executors))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             depth.cancel()
-            queue.shutdown.set()
-            scheduler.shutdown.set()
+            for manager in self._managers:
+                manager.shutdown.set()
             await asyncio.wait(tasks)
         for task in tasks:
             task.result()
+
+
+async def _run_queue(queue: QueueManager, places: int) -> None:
+    await queue.run(
+        dequeue_timeout=POLL,
+        batch_size=1,
+        max_concurrent_tasks=places,
+        shutdown_on_listener_failure=True,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        log_aggregation_interval=dt.timedelta(0),
+    )
 
 
 class _Timed:
@@ -221,8 +242,18 @@ class _Timed:
         return await self._conn.execute(query, *args, timeout=STATEMENT_TIMEOUT_S)
 
 
+UPDATE_STARTS = """
+UPDATE pgqueuer
+SET headers = jsonb_build_object('starts', coalesce((headers->>'starts')::int, 0) + 1)
+WHERE id = $1
+RETURNING (headers->>'starts')::int - 1 - attempts AS lost
+"""
+
+
 class _Executor(AbstractEntrypointExecutor):
     """One kind of job: decodes the payload, counts attempts, repeats what may be repeated."""
+
+    driver: Driver
 
     def __init__(
         self,
@@ -253,6 +284,10 @@ class _Executor(AbstractEntrypointExecutor):
     async def execute(self, job: Job, context: Context) -> None:  # noqa: ARG002 (the library's)
         """Raises RetryRequested to have the job put back, anything else to have it parked."""
         payload = msgspec.json.decode(job.payload or b"{}", type=self._payload_type)
+        if await self._lost_starts(job) >= MAX_LOST_STARTS:
+            log.error("job.given_up", job=self._name, lost_starts=MAX_LOST_STARTS)
+            await self._give_up(payload)
+            raise StartsLost(self._name)
         task = asyncio.create_task(self._attempt(job, payload))
         self._running.add(task)
         try:
@@ -264,6 +299,24 @@ class _Executor(AbstractEntrypointExecutor):
             raise
         finally:
             self._running.discard(task)
+
+    async def _lost_starts(self, job: Job) -> int:
+        """How often a worker began this job and died; 0 where the database cannot tell. The
+        library counts what it puts back, and what another worker takes over is not."""
+        try:
+            rows = await self.driver.fetch(UPDATE_STARTS, job.id)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return 0
+        lost = rows[0]["lost"] if rows else 0
+        assert isinstance(lost, int)
+        return lost
+
+    async def _give_up(self, payload: Any) -> None:
+        OUTCOMES.labels(self._name, "given_up").inc()
+        if self._on_give_up is not None:
+            await _outlasting(self._on_give_up, payload)
 
     async def _attempt(self, job: Job, payload: Any) -> None:
         try:
@@ -279,9 +332,7 @@ class _Executor(AbstractEntrypointExecutor):
                 OUTCOMES.labels(self._name, "retried").inc()
                 raise RetryRequested(dt.timedelta(seconds=delay_s), str(error)) from error
             log.exception("job.given_up", job=self._name, attempts=attempt)
-            OUTCOMES.labels(self._name, "given_up").inc()
-            if self._on_give_up is not None:
-                await _outlasting(self._on_give_up, payload)
+            await self._give_up(payload)
             raise
 
     async def _unused(self, _job: Job) -> None:
