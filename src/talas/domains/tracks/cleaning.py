@@ -5,14 +5,13 @@ import time
 
 import structlog
 
-from talas.core import jobs
 from talas.core.database import Database
 from talas.core.storage import ObjectMissing, Storage
 from talas.domains.tracks import sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.analysis.sql import select_stalled
 from talas.domains.tracks.objects import FOLDER, ORIGINAL, folder_of
-from talas.domains.tracks.queue import ANALYSE, AnalyseTrack
+from talas.domains.tracks.queue import AnalyseTrack
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
 ORPHAN_AGE = dt.timedelta(hours=1)
@@ -89,5 +88,5 @@ async def requeue_stalled(db: Database, *, older_than: dt.timedelta = STALLED_AG
         stalled = await select_stalled(conn, older_than_s=older_than.total_seconds())
         for track in stalled:
             job = AnalyseTrack(track_id=track.id, storage_key=track.storage_key)
-            await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track.id}")
+            await analysis.enqueue(conn, job, user_id=track.user_id)
     return len(stalled)

@@ -18,8 +18,13 @@ from talas.domains.tracks.analysis import sql
 from talas.domains.tracks.objects import folder_of
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 
-WALL_LIMIT_S = 900.0
-CPU_LIMIT_S = 600.0
+# Twelve hours of stereo take about 80 s, whatever their size; a large file may be dearer to read.
+CPU_LIMIT_S = 120.0
+CPU_LIMIT_PER_MEBIBYTE_S = 1.0
+MAX_CPU_LIMIT_S = 300.0
+# By the clock as well, on a machine that has other things to do.
+WALL_PER_CPU = 2.0
+WALL_GRACE_S = 30.0
 MEMORY_LIMIT_BYTES = 768 * 1024 * 1024
 BROKE_DOWN = "The file could not be analysed. Please upload it again."
 FILE_MISSING = "The file is missing from storage. Please upload it again."
@@ -36,7 +41,9 @@ class TrackJobs:
 
     def register(self, runner: JobRunner) -> None:
         runner.register(ANALYSE, AnalyseTrack, self.analyse, on_give_up=self.give_up)
-        runner.register(DELETE_OBJECTS, DeleteObjects, self.delete_objects, max_attempts=20)
+        runner.register(
+            DELETE_OBJECTS, DeleteObjects, self.delete_objects, max_attempts=20, aside=True
+        )
         runner.every("tracks.clean", "17 * * * *", self.clean)
         runner.every("tracks.check_objects", "43 4 * * *", self.check_objects)
 
@@ -87,12 +94,13 @@ class TrackJobs:
             return await self._analysed(copy, track)
 
     async def _analysed(self, path: Path, track: sql.UnanalysedRow) -> AnalysisResult:
+        cpu_limit_s = cpu_limit_of(await self._storage.size(track.storage_key))
         try:
             return await analyse_file(
                 path,
                 CONTAINERS[track.container],
-                wall_limit_s=WALL_LIMIT_S,
-                cpu_limit_s=CPU_LIMIT_S,
+                wall_limit_s=WALL_PER_CPU * cpu_limit_s + WALL_GRACE_S,
+                cpu_limit_s=cpu_limit_s,
                 memory_limit_bytes=MEMORY_LIMIT_BYTES,
             )
         except FileNotFoundError as error:
@@ -107,3 +115,8 @@ class TrackJobs:
             if await sql.select_track_exists(conn, job.track_id):
                 return
         await self._storage.delete_under(folder_of(job.storage_key))
+
+
+def cpu_limit_of(size: int) -> float:
+    """Seconds of processor time for a file of ``size`` bytes."""
+    return min(MAX_CPU_LIMIT_S, CPU_LIMIT_S + CPU_LIMIT_PER_MEBIBYTE_S * size / 2**20)

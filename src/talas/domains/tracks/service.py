@@ -12,8 +12,9 @@ from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
 from talas.domains.tags.service import check_tags, set_tags
 from talas.domains.tracks import access, sql
+from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
-from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
+from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 from talas.domains.tracks.schemas import NewTrack, Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.sql import MediaRow, TrackRow
 from talas.domains.tracks.uploads import Upload
@@ -89,7 +90,7 @@ async def create_track(
         placeholder_title=None if new.title else row.title,
         placeholder_artist=row.artist if artist_from_file and not new.artist else None,
     )
-    await jobs.enqueue(conn, ANALYSE, job, unique=f"{ANALYSE}:{track_id}")
+    await analysis.enqueue(conn, job, user_id=user_id)
     upload.keep()
     return await access.load_track(conn, user_id, track_id)
 

@@ -2,15 +2,25 @@
 
 from talas.audio.containers import CONTAINERS
 from talas.audio.measurements import AnalysisResult
+from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.events import publish
 from talas.core.storage import Storage
 from talas.domains.tracks.analysis import sql
 from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
-from talas.domains.tracks.queue import AnalyseTrack
+from talas.domains.tracks.queue import ANALYSE, AnalyseTrack
 
 MAX_TEXT = 200
+LAST_PLACE = 10_000
 USER_NOTIFY = "user.notify"
+
+
+async def enqueue(conn: Connection, job: AnalyseTrack, *, user_id: int) -> None:
+    """The more tracks of its uploader wait, the later: nobody waits behind all of another's. A
+    track whose job waits or runs gets no second."""
+    waiting = await sql.count_unanalysed(conn, user_id, most=LAST_PLACE)
+    unique = f"{ANALYSE}:{job.track_id}"
+    await jobs.enqueue(conn, ANALYSE, job, priority=-waiting, unique=unique)
 
 
 async def store_pictures(storage: Storage, storage_key: str, result: AnalysisResult) -> None:

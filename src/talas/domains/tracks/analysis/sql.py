@@ -50,6 +50,22 @@ async def select_unanalysed(conn: Connection, track_id: int) -> UnanalysedRow | 
     return as_row(UnanalysedRow, await conn.fetchrow(SELECT_UNANALYSED, track_id))
 
 
+COUNT_UNANALYSED = """
+SELECT count(*)
+FROM (
+  SELECT
+  FROM tracks
+  WHERE user_id = $1 AND status = 'processing'
+  LIMIT $2
+) AS waiting
+"""
+
+
+async def count_unanalysed(conn: Connection, user_id: int, *, most: int) -> int:
+    count: int = await conn.fetchval(COUNT_UNANALYSED, user_id, most)
+    return count
+
+
 SELECT_TRACK_EXISTS = """
 SELECT EXISTS (SELECT FROM tracks WHERE id = $1)
 """
