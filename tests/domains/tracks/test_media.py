@@ -15,7 +15,9 @@ import pytest
 from tests import raw_http
 from tests.builders.tracks import WorkerProcess, create_track, ready_track, wav
 from tests.builders.users import Account, create_user
-from tests.servers import ApiProcess
+from tests.servers import ApiProcess, api_process
+
+from talas.core.http.ranges import MAX_STREAMS
 
 CONTENT = wav(seconds=3, seed=7)
 
@@ -280,3 +282,32 @@ def test_a_lost_object_is_not_there(heard: Heard) -> None:
         headers=[f"Authorization: Bearer {heard.other.token}"],
     )
     assert answer.status == 404
+
+
+def test_one_listener_opens_so_many_streams(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with api_process(
+        module_database_url, tmp_path_factory.mktemp("limited"), RATE_LIMITS="on"
+    ) as api:
+        greedy, modest = create_user(api), create_user(api)
+        path = f"/tracks/{create_track(api, greedy.token, content=wav(size=20_000_000))['id']}"
+        own = f"/tracks/{create_track(api, modest.token, content=wav(size=3_000_000))['id']}"
+        request = (
+            f"GET /api/v1{path}/stream HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {greedy.token}\r\n\r\n"
+        )
+        readers = [socket.create_connection(api.address) for _ in range(MAX_STREAMS)]
+        for reader in readers:
+            reader.sendall(request.encode())
+            assert reader.recv(4096).startswith(b"HTTP/1.1 200")
+        refused = api.client.get(f"{path}/stream", token=greedy.token)
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) > 0
+        part = api.client.get(
+            f"{path}/stream", token=greedy.token, headers=[("Range", "bytes=0-9")]
+        )
+        assert part.status_code == 206
+        assert api.client.get(f"{own}/stream", token=modest.token).status_code == 200
+        for reader in readers:
+            reader.close()
