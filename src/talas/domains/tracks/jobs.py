@@ -18,8 +18,8 @@ from talas.domains.tracks.analysis import sql
 from talas.domains.tracks.objects import folder_of
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 
-# Twelve hours of stereo take about 80 s, whatever their size; a large file may be dearer to read.
-CPU_LIMIT_S = 120.0
+# Twelve hours of stereo take 80 to 120 s, whatever their size; a large file may be dearer to read.
+CPU_LIMIT_S = 180.0
 CPU_LIMIT_PER_MEBIBYTE_S = 1.0
 MAX_CPU_LIMIT_S = 300.0
 # By the clock as well, on a machine that has other things to do.
