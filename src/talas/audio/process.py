@@ -106,7 +106,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     if process.returncode is None:
         # A second cancellation must not leave before the process has been reaped.
-        await asyncio.shield(asyncio.ensure_future(process.wait()))
+        await asyncio.shield(asyncio.ensure_future(_reaped(process)))
+
+
+async def _reaped(process: asyncio.subprocess.Process) -> None:
+    # asyncio tells of the end only once the pipe has come to its own, and a full one is not read.
+    assert process.stdout is not None
+    while await process.stdout.read(_READ_BYTES):
+        pass
+    await process.wait()
 
 
 def _raise_for_status(status: int) -> NoReturn:
