@@ -94,10 +94,10 @@ def test_an_empty_value_is_none(load: Callable[..., Settings]) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "hint"),
     [
-        ("PORT", "http", "integer"),
+        ("PORT", "http", "whole number"),
         ("PORT", "0", "greater than or equal to 1"),
         ("PORT", "65536", "65535"),
-        ("PORT", "80.5", "integer"),
+        ("PORT", "80.5", "whole number"),
         ("DATABASE_URL", "mysql://localhost/db", "postgres://user:password@host:5432/name"),
         ("DATABASE_MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("JWT_EXPIRY", "soon", "write it like 24h, 90m or 1h30m"),
@@ -108,14 +108,14 @@ def test_an_empty_value_is_none(load: Callable[..., Settings]) -> None:
         ("REFRESH_EXPIRY", "1 day", "write it like 24h, 90m or 1h30m"),
         ("WS_BIND_ADDR", "localhost", "host:port"),
         ("WS_BIND_ADDR", "localhost:99999", "host:port"),
-        ("MAX_FILE_SIZE", "10MB", "integer"),
+        ("MAX_FILE_SIZE", "10MB", "whole number"),
         ("MAX_AVATAR_SIZE", "-1", "greater than 0"),
         ("CORS_ALLOWED_ORIGINS", "*", "exact origin"),
         ("CORS_ALLOWED_ORIGINS", "https://*.example.com", "exact origin"),
         ("CORS_ALLOWED_ORIGINS", "null", "exact origin"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
-        ("RATE_LIMITS", "sometimes", "boolean"),
-        ("API_WORKERS", "none", "integer"),
+        ("RATE_LIMITS", "sometimes", "on or off"),
+        ("API_WORKERS", "none", "whole number"),
     ],
 )
 def test_a_bad_value_names_the_variable_and_what_would_be_right(
@@ -226,3 +226,16 @@ def test_any_text_is_a_duration_or_a_sentence(text: str) -> None:
     except ValueError:
         return
     assert seconds > 0
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "foo", "s3://", "s3:bucket", "file://"])
+def test_a_storage_that_is_none_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match="STORAGE_URL: must look like s3://bucket/prefix"):
+        load_settings(storage_url=url, jwt_secret="x" * 32)
+
+
+def test_refusals_say_what_would_be_right() -> None:
+    with pytest.raises(SettingsError, match="RATE_LIMITS: must be on or off"):
+        load_settings(rate_limits="perhaps", jwt_secret="x" * 32)
+    with pytest.raises(SettingsError, match="MAX_TRACK_SIZE: must be a whole number"):
+        load_settings(max_track_size="10MB", jwt_secret="x" * 32)

@@ -50,10 +50,18 @@ def explaining_refusals() -> Iterator[None]:
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The embedded database runs for as long as the command does, unless it ran before."""
+def database_url(settings: Settings, *, may_create: bool = False) -> Iterator[str]:
+    """The embedded database runs for as long as the command does, unless it ran before.
+
+    Raises Unavailable where there is none yet and the command is not one that makes it.
+    """
     if settings.database.url is not None:
         yield settings.database.url
         return
+    if not may_create and not (settings.data_dir / "postgres" / "PG_VERSION").exists():
+        raise Unavailable(
+            f"There is no database in {settings.data_dir} yet; run `talas serve` first, "
+            "or set DATA_DIR to the folder of the one that is meant"
+        )
     with embedded_postgres.running(settings.data_dir) as url:
         yield url

@@ -70,7 +70,7 @@ def _when(state: MigrationState) -> str:
 
 
 def _run(act: Callable[[str], Awaitable[AnswerT]]) -> AnswerT:
-    with database_url(load_settings()) as url, explaining_refusals():
+    with database_url(load_settings(), may_create=True) as url, explaining_refusals():
         return asyncio.run(_awaited(act, url))
 
 

@@ -31,7 +31,7 @@ def chat() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run a worker alone: audio, search index and clean-up jobs. Start as many as you need."""
+    """Run a worker alone: audio and clean-up jobs. Start as many as you need."""
     _run("worker")
 
 

@@ -1,6 +1,7 @@
 """`talas serve`: everything on one machine."""
 
 import os
+import shlex
 import shutil
 import sys
 from importlib.metadata import version
@@ -54,7 +55,7 @@ def _tell_ready(settings: Settings, started_in_s: float) -> None:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         text = banner(
             settings,
-            program=_program(),
+            program=_program(settings),
             version=talas_version,
             started_in_s=started_in_s,
             colour=colour,
@@ -66,9 +67,12 @@ def _tell_ready(settings: Settings, started_in_s: float) -> None:
         return
 
 
-def _program() -> str:
-    """`talas` where the shell finds it; else the path by which it was called."""
+def _program(settings: Settings) -> str:
+    """`talas` where the shell finds it, else the path by which it was called; with the data
+    folder, where another shell would not find it by itself."""
     called = Path(sys.argv[0])
-    if shutil.which("talas") or called.name != "talas":
-        return "talas"
-    return os.path.relpath(called)
+    found = shutil.which("talas") or called.name != "talas"
+    program = "talas" if found else os.path.relpath(called)
+    if settings.data_dir == Path.cwd() / "data":
+        return program
+    return f"DATA_DIR={shlex.quote(str(settings.data_dir))} {program}"

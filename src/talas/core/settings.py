@@ -14,6 +14,7 @@ from talas.core.durations import parse_duration
 
 SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
 MIN_SECRET_BYTES = 32
+STORAGE_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -166,7 +167,7 @@ def load_settings(**overrides: Any) -> Settings:
         files=FileSettings(
             upload_path=_folder(env.upload_path, data_dir / "uploads"),
             internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
-            storage_url=env.storage_url,
+            storage_url=_storage_url(env.storage_url),
             max_file_size=env.max_file_size,
             max_internal_doc_size=env.max_internal_doc_size,
             max_track_size=env.max_track_size,
@@ -175,11 +176,18 @@ def load_settings(**overrides: Any) -> Settings:
     )
 
 
+_WHAT_IS_RIGHT = {
+    "bool_parsing": "must be on or off",
+    "int_parsing": "must be a whole number, for sizes the number of bytes",
+}
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"]).upper()
-        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+        said = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {_WHAT_IS_RIGHT.get(problem['type'], said)}")
     return "; ".join(lines)
 
 
@@ -210,6 +218,18 @@ def _origins(text: str) -> tuple[str, ...]:
                 "like https://talas.example; several are separated by commas"
             )
     return origins
+
+
+def _storage_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    scheme, found, place = url.partition("://")
+    if scheme not in STORAGE_SCHEMES or not found or not place.strip("/"):
+        raise SettingsError(
+            "STORAGE_URL: must look like s3://bucket/prefix, gs://bucket, az://container "
+            "or file:///folder"
+        )
+    return url
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -23,7 +23,7 @@ import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from talas.core.errors import StorageFull
-from talas.core.settings import FileSettings
+from talas.core.settings import FileSettings, SettingsError
 
 CHUNK = 1024 * 1024
 READ_CHUNK = 256 * 1024
@@ -68,8 +68,14 @@ class Storage:
     @classmethod
     def in_folder(cls, root: Path) -> "Storage":
         """A folder that is not there yet is made, and for nobody but this user to look into."""
-        root.parent.mkdir(parents=True, exist_ok=True)
-        root.mkdir(mode=0o700, exist_ok=True)
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"UPLOAD_PATH: cannot keep files in {root} ({error.strerror}); "
+                "name a folder that this user may write to"
+            ) from None
         return cls(LocalStore(root), root)
 
     def local_path(self, key: str) -> Path | None:
