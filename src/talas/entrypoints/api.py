@@ -24,10 +24,19 @@ from talas.core.sessions import SessionGuard
 from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.core.tokens import TokenSigner
+from talas.domains.admin.routes import api_routes as admin_routes
 from talas.domains.auth.routes import api_routes as auth_routes
 from talas.domains.chat.routes import api_routes as chat_routes
+from talas.domains.docs.routes import api_routes as docs_routes
+from talas.domains.files.routes import api_routes as files_routes
+from talas.domains.files.routes import media_routes as file_uploads
+from talas.domains.products.routes import api_routes as products_routes
+from talas.domains.reports.routes import api_routes as reports_routes
+from talas.domains.search.routes import api_routes as search_routes
+from talas.domains.tags.routes import api_routes as tags_routes
 from talas.domains.tracks.routes import api_routes as tracks_routes
 from talas.domains.tracks.routes import media_routes as track_uploads
+from talas.domains.user_products.routes import api_routes as user_products_routes
 from talas.domains.users.media import media_routes as user_uploads
 from talas.domains.users.routes import api_routes as users_routes
 
@@ -35,8 +44,21 @@ HEADER_TIMEOUT_MS = 10_000
 NOTICE_S = 0.5
 DRAIN_S = 13.0
 
-API_ROUTES = [*auth_routes, *users_routes, *tracks_routes, *chat_routes]
-MEDIA_ROUTES = [*user_uploads, *track_uploads]
+API_ROUTES = [
+    *auth_routes,
+    *users_routes,
+    *tracks_routes,
+    *products_routes,
+    *user_products_routes,
+    *files_routes,
+    *docs_routes,
+    *chat_routes,
+    *tags_routes,
+    *search_routes,
+    *reports_routes,
+    *admin_routes,
+]
+MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
 
 
 def run(settings: Settings) -> None:

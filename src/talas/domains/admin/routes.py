@@ -1,0 +1,5 @@
+"""Administration."""
+
+from typing import Any
+
+api_routes: list[Any] = []

@@ -1,0 +1,5 @@
+"""The catalogue."""
+
+from typing import Any
+
+api_routes: list[Any] = []

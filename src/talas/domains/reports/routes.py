@@ -1,0 +1,5 @@
+"""Reports."""
+
+from typing import Any
+
+api_routes: list[Any] = []

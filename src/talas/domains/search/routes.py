@@ -1,0 +1,5 @@
+"""Search."""
+
+from typing import Any
+
+api_routes: list[Any] = []

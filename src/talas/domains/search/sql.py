@@ -1,0 +1,1 @@
+"""Search, as PostgreSQL keeps it."""

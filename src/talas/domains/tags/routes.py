@@ -1,0 +1,5 @@
+"""Tags."""
+
+from typing import Any
+
+api_routes: list[Any] = []

@@ -1,0 +1,5 @@
+"""Gear: what somebody owns of the catalogue."""
+
+from typing import Any
+
+api_routes: list[Any] = []

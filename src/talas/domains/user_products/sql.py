@@ -1,0 +1,1 @@
+"""Gear: what somebody owns of the catalogue, as PostgreSQL keeps it."""
