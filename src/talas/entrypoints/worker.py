@@ -7,7 +7,7 @@ import signal
 import structlog
 import uvloop
 
-from talas.core import jobs
+from talas.core import counts, jobs
 from talas.core.database import Database, is_unavailable
 from talas.core.jobs import JobRunner
 from talas.core.logging import configure_logging
@@ -43,6 +43,7 @@ async def _work(settings: Settings) -> None:
     runner = JobRunner(settings.database.url, concurrency=os.cpu_count() or 1)
     TrackJobs(db, Storage.open(settings.files)).register(runner)
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
+    runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
     try:
         await _run_until(stop, runner)
     finally:
@@ -86,3 +87,8 @@ async def _forget(db: Database) -> None:
         await delete_expired_sessions(conn)
         await delete_old_login_failures(conn)
         await jobs.delete_old_log(conn)
+
+
+async def _fold_counts(db: Database) -> None:
+    async with db.connection() as conn:
+        await counts.fold(conn)

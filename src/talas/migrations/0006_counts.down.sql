@@ -1,0 +1,13 @@
+SELECT drop_count('reports');
+SELECT drop_count('audit_log');
+SELECT drop_count('product_docs');
+SELECT drop_count('files');
+SELECT drop_count('user_products');
+SELECT drop_count('products');
+SELECT drop_count('rooms');
+SELECT drop_count('tracks');
+SELECT drop_count('users');
+DROP FUNCTION drop_count(TEXT);
+DROP FUNCTION keep_count(TEXT, TEXT[]);
+DROP TABLE count_changes;
+DROP TABLE counts;
