@@ -31,6 +31,7 @@ _GONE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
     asyncpg.ReadOnlySQLTransactionError,
     ConnectionError,
     TimeoutError,
