@@ -1,5 +1,6 @@
 """The API as an ASGI application: routes, errors in the envelope, OpenAPI, CORS."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +31,7 @@ from talas.core.errors import (
     Unavailable,
 )
 from talas.core.http.cors import Cors
-from talas.core.http.edge import Edge
+from talas.core.http.edge import Edge, allowed_methods
 from talas.core.http.envelope import encode_failure
 from talas.core.http.probes import PROBE_ROUTES
 from talas.core.http.proxies import TrustedProxies
@@ -53,7 +54,7 @@ def create_app(
     settings = context.settings
     parsers_map[int] = parse_id
     app = Litestar(
-        [Router(BASE_PATH, route_handlers=[*api_routes]), *media_routes, *PROBE_ROUTES],
+        _routes(api_routes, media_routes),
         request_class=Request,
         state=State({"context": context}),
         lifespan=[*lifespan],
@@ -71,10 +72,27 @@ def create_app(
         signer=context.guard.signer,
         cors=Cors(settings.http.cors_origins),
         proxies=TrustedProxies(settings.http.trusted_proxies),
-        answers_head=lambda path: "HEAD" in _methods(app, path),
+        methods_of=lambda path: _methods(app, path),
         log_format=settings.log_format,
         rate_limits=settings.rate_limits,
     )
+
+
+def openapi_document(
+    *, api_routes: Sequence[Any], media_routes: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """What ``/openapi.json`` says of these routes, without a server."""
+    app = Litestar(
+        _routes(api_routes, media_routes),
+        request_class=Request,
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+    return app.openapi_schema.to_schema()
+
+
+def _routes(api_routes: Sequence[Any], media_routes: Sequence[Any]) -> list[Any]:
+    return [Router(BASE_PATH, route_handlers=[*api_routes]), *media_routes, *PROBE_ROUTES]
 
 
 def parse_id(segment: str) -> int:
@@ -131,22 +149,29 @@ def _render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
 
 def _allowed_methods(request: AnyRequest) -> list[str]:
     """The framework raises before it knows which route it was."""
-    methods = _methods(request.app, request.scope["path"])
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+    return allowed_methods(_methods(request.app, request.scope["path"]))
 
 
 def _methods(app: Litestar, path: str) -> set[str]:
+    """Of all routes with this path. As for the framework, a path that is written out comes before
+    one with parameters."""
     path = path.rstrip("/") or "/"
-    methods: set[str] = set()
+    written_out: set[str] = set()
+    with_parameters: set[str] = set()
     for route in app.routes:
-        if isinstance(route, HTTPRoute) and _matches(route.path_format, path):
-            methods.update(route.methods)
-    return methods
+        if not isinstance(route, HTTPRoute):
+            continue
+        if route.path_format == path:
+            written_out.update(route.methods)
+        elif _pattern(route.path).fullmatch(path):
+            with_parameters.update(route.methods)
+    return written_out or with_parameters
 
 
-def _matches(path_format: str, path: str) -> bool:
-    pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path_format))
-    return re.fullmatch(pattern, path) is not None
+@functools.lru_cache(None)
+def _pattern(route_path: str) -> re.Pattern[str]:
+    pattern = re.sub(r"\\\{[^}]*:int\\\}", "[0-9]+", re.escape(route_path))
+    return re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", pattern))
 
 
 def _render_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:

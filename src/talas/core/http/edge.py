@@ -46,14 +46,14 @@ class Edge:
         signer: TokenSigner,
         cors: Cors,
         proxies: TrustedProxies,
-        answers_head: Callable[[str], bool],
+        methods_of: Callable[[str], set[str]],
         log_format: str,
         rate_limits: bool,
     ) -> None:
         self._app = app
         self._cors = cors
         self._proxies = proxies
-        self._answers_head = answers_head
+        self._methods_of = methods_of
         self._signer = signer
         self._access_log = AccessLog(log_format)
         self._limits = _Limits() if rate_limits else None
@@ -73,7 +73,7 @@ class Edge:
         scope["client"] = self._client(scope, headers)
         user_id = self._user_id(scope, headers)
         method, status = scope["method"], 500
-        if method == "HEAD" and not self._answers_head(scope["path"]):
+        if method == "HEAD" and "HEAD" not in self._methods_of(scope["path"]):
             # As GET; the server leaves the body out.
             scope["method"] = "GET"
         added = [(b"x-request-id", request_id.encode())]
@@ -126,6 +126,10 @@ class Edge:
         except TooManyRequests as error:
             await send_failure(error, send)
             return
+        if scope["method"] == "OPTIONS" and (methods := self._methods_of(scope["path"])):
+            allowed = ", ".join(allowed_methods(methods))
+            await _send_empty([(b"allow", allowed.encode())], send)
+            return
         await self._app(scope, receive, send)
 
     async def _answer_preflight(self, origin: bytes, send: Send) -> None:
@@ -134,8 +138,7 @@ class Edge:
         if headers is None:
             await send_failure(Forbidden("This origin is not allowed"), send)
             return
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await _send_empty(headers, send)
 
     def _client(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, int]:
         peer, port = scope.get("client") or ("unknown", 0)
@@ -201,6 +204,16 @@ async def send_failure(error: TalasError, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def allowed_methods(methods: set[str]) -> list[str]:
+    """Of a path whose routes have these methods: what GET answers, HEAD does too."""
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+async def _send_empty(headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _is_preflight(scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -125,7 +125,7 @@ async def delete_track(request: Request, track_id: int) -> Acknowledged:
 def _read_filter(request: Request) -> TrackFilter:
     query = request.query_params
     user_id = parse_int("user_id", query.get("user_id"), default=0, least=1, most=MAX_ID)
-    sort = query.get("sort") or sql.SORTS[0]
+    sort = query.get("sort", sql.SORTS[0])
     if sort not in sql.SORTS:
         raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(sql.SORTS)}"))
     tag = clean_text(query.get("tag") or "", "tag", max_length=MAX_QUERY)
