@@ -1,0 +1,196 @@
+"""The catalogue: what there is to be owned, and how administrators keep it."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from talas.core.database import Connection
+from talas.core.errors import Conflict, NotFound
+from talas.core.http.pagination import Page
+from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.products import access, sql
+from talas.domains.products.checks import clean_category, clean_product, given
+from talas.domains.products.schemas import (
+    AdminFilter,
+    CatalogueFilter,
+    Category,
+    CategoryChange,
+    FoundProduct,
+    NewCategory,
+    NewProduct,
+    Product,
+    ProductChange,
+)
+from talas.domains.products.sql import CategoryRow
+
+
+async def list_catalogue(
+    conn: Connection, wanted: CatalogueFilter, page: Page
+) -> tuple[list[Product], int]:
+    """The active ones of the page, and how many match."""
+    rows = await sql.select_catalogue(conn, wanted, limit=page.limit, offset=page.offset)
+    return rows, await sql.count_catalogue(conn, wanted)
+
+
+async def list_products(
+    conn: Connection, wanted: AdminFilter, page: Page
+) -> tuple[list[Product], int]:
+    """As ``list_catalogue``, inactive ones included."""
+    rows = await sql.select_products(conn, wanted, limit=page.limit, offset=page.offset)
+    return rows, await sql.count_products(conn, wanted)
+
+
+async def find_products(conn: Connection, text: str, *, limit: int) -> list[FoundProduct]:
+    """Active ones; the newest where ``text`` is empty."""
+    if not text:
+        return await sql.select_newest_products(conn, limit=limit)
+    return await sql.select_products_containing(conn, text, limit=limit)
+
+
+async def create_product(conn: Connection, by: Administrator, new: NewProduct) -> Product:
+    """Raises NotFound for a category that is not there."""
+    fields = clean_product(given(new))
+    await _hold_category(conn, fields["category_id"])
+    product_id = await sql.insert_product(conn, fields)
+    await _audit_product(conn, by, "product.create", product_id, after=fields)
+    return await access.load_product_for_update(conn, product_id)
+
+
+async def update_product(
+    conn: Connection, by: Administrator, product_id: int, change: ProductChange
+) -> Product:
+    """Raises NotFound, for a category that is not there as well."""
+    product = await access.load_product_for_update(conn, product_id)
+    present = _editable(product)
+    changes = _differing(clean_product(given(change)), present)
+    if not changes:
+        return product
+    await _hold_category(conn, changes.get("category_id"))
+    await sql.update_product(conn, product_id, present | changes)
+    before = {field: present[field] for field in changes}
+    await _audit_product(conn, by, "product.update", product_id, before=before, after=changes)
+    return await access.load_product_for_update(conn, product_id)
+
+
+async def delete_product(conn: Connection, by: Administrator, product_id: int) -> None:
+    """Raises NotFound, and Conflict where somebody owns it."""
+    # Nobody adds it to their gear between the question and the deletion: they need a lock that
+    # this one excludes.
+    product = await access.load_product_for_update(conn, product_id)
+    if await sql.select_product_owned(conn, product_id):
+        raise Conflict(
+            "Somebody owns this product; set its status to inactive instead",
+            code="product_owned",
+        )
+    await sql.delete_product(conn, product_id)
+    await _audit_product(conn, by, "product.delete", product_id, before=_editable(product))
+
+
+async def _hold_category(conn: Connection, category_id: int | None) -> None:
+    if category_id is not None and not await sql.hold_category(conn, category_id):
+        raise NotFound("Category not found")
+
+
+async def _audit_product(
+    conn: Connection,
+    by: Administrator,
+    action: str,
+    product_id: int,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    await write_audit(
+        conn, by, action, target_type="product", target_id=product_id, before=before, after=after
+    )
+
+
+def _editable(product: Product) -> dict[str, Any]:
+    return {field: getattr(product, field) for field in sql.EDITABLE}
+
+
+def _differing(fields: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    return {
+        field: value for field, value in fields.items() if _json(value) != _json(present[field])
+    }
+
+
+def _json(value: Any) -> bytes:
+    """For comparisons: to Python, true and 1 are the same."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+async def list_categories(conn: Connection) -> list[Category]:
+    return await sql.select_categories(conn)
+
+
+async def create_category(conn: Connection, by: Administrator, new: NewCategory) -> Category:
+    """Raises Conflict when the name is taken, in whatever case."""
+    fields = clean_category(given(new))
+    try:
+        category_id = await sql.insert_category(conn, **fields)
+    except asyncpg.UniqueViolationError:
+        raise _name_taken(fields["name"]) from None
+    await _audit_category(conn, by, "category.create", category_id, after=fields)
+    return await _category(conn, category_id)
+
+
+async def update_category(
+    conn: Connection, by: Administrator, category_id: int, change: CategoryChange
+) -> Category:
+    """Raises NotFound, and Conflict when the name is taken, in whatever case."""
+    present = _fields_of(await access.load_category_for_update(conn, category_id))
+    changes = _differing(clean_category(given(change)), present)
+    if not changes:
+        return await _category(conn, category_id)
+    try:
+        await sql.update_category(conn, category_id, **present | changes)
+    except asyncpg.UniqueViolationError:
+        raise _name_taken(changes["name"]) from None
+    before = {field: present[field] for field in changes}
+    await _audit_category(conn, by, "category.update", category_id, before=before, after=changes)
+    return await _category(conn, category_id)
+
+
+async def delete_category(conn: Connection, by: Administrator, category_id: int) -> None:
+    """Raises NotFound, and Conflict where a product is in it, active or not."""
+    category = await access.load_category_for_update(conn, category_id)
+    if await sql.select_category_used(conn, category_id):
+        raise Conflict(
+            "This category has products; move them to another one first",
+            code="category_used",
+        )
+    await sql.delete_category(conn, category_id)
+    before = _fields_of(category)
+    await _audit_category(conn, by, "category.delete", category_id, before=before)
+
+
+async def _category(conn: Connection, category_id: int) -> Category:
+    category = await sql.select_category(conn, category_id)
+    assert category is not None
+    return category
+
+
+def _fields_of(category: CategoryRow) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(category)
+    del fields["id"]
+    return fields
+
+
+def _name_taken(name: str) -> Conflict:
+    return Conflict(f"There is a category named {name} already", code="name_taken")
+
+
+async def _audit_category(
+    conn: Connection,
+    by: Administrator,
+    action: str,
+    category_id: int,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    await write_audit(
+        conn, by, action, target_type="category", target_id=category_id, before=before, after=after
+    )
