@@ -59,6 +59,8 @@ API_ROUTES = [
     *admin_routes,
 ]
 MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
+# Shown to many, changed by few.
+HOT_PATHS = ["/tracks", "/chat/rooms"]
 
 
 def run(settings: Settings) -> None:
@@ -91,7 +93,9 @@ async def _serve(settings: Settings) -> None:
 
 
 def build(context: ApiContext) -> Edge:
-    return create_app(context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES)
+    return create_app(
+        context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES, hot_paths=HOT_PATHS
+    )
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +108,10 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     await events.start()
     sampling = asyncio.create_task(sample_process("api"))
     try:
-        yield ApiContext(settings, db, guard, Storage.open(settings.files))
+        context = ApiContext(settings, db, guard, Storage.open(settings.files))
+        # What another process tells of may have changed any answer.
+        events.on_any(context.hot_reads.forget_all)
+        yield context
     finally:
         sampling.cancel()
         await events.stop()
