@@ -7,10 +7,11 @@ import structlog
 
 from talas.core.database import Database
 from talas.core.storage import ObjectMissing, Storage
+from talas.core.uploads import ORIGINAL
 from talas.domains.tracks import sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.analysis.sql import select_stalled
-from talas.domains.tracks.objects import FOLDER, ORIGINAL, folder_of
+from talas.domains.tracks.objects import FOLDER, folder_of
 from talas.domains.tracks.queue import AnalyseTrack
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.

@@ -14,8 +14,11 @@ from talas.audio.sniff import HEAD_BYTES, sniff
 from talas.core.database import Database
 from talas.core.errors import TalasError
 from talas.core.storage import Storage
-from talas.domains.tracks import service, sql, uploads
+from talas.core.uploads import stored
+from talas.domains.tracks import service, sql
+from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import NewTrack
+from talas.domains.tracks.uploads import AudioInspector
 
 _CHUNK = 1024 * 1024
 
@@ -91,10 +94,11 @@ class Importer:
             )
 
     async def _import(self, path: str) -> int:
-        storing = uploads.stored(
+        storing = stored(
             _chunks(path),
             self._storage,
-            filename=uploads.clean_filename(Path(path).name),
+            AudioInspector(Path(path).name),
+            folder=FOLDER,
             max_size=self._max_size,
         )
         async with storing as upload, self._db.transaction() as conn:

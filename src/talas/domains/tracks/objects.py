@@ -1,7 +1,6 @@
 """The names of a track's objects in storage: all of one track lie in a folder of their own."""
 
 FOLDER = "tracks"
-ORIGINAL = "original"
 WAVEFORM_DAT = "waveform.dat"
 WAVEFORM_PNG = "waveform.png"
 COVER = "cover.jpg"

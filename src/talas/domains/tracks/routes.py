@@ -19,10 +19,13 @@ from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
 from talas.core.text import clean_text
+from talas.core.uploads import received
 from talas.domains.tags.service import normal_form
-from talas.domains.tracks import access, media, service, sql, uploads
+from talas.domains.tracks import access, media, service, sql
+from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.service import as_track
+from talas.domains.tracks.uploads import AudioInspector
 
 MAX_QUERY = 200
 _TEXT = Schema(type=OpenAPIType.STRING)
@@ -52,7 +55,10 @@ async def upload_track(request: Request) -> Envelope[Track]:
     idempotency_key = service.check_idempotency_key(headers.get("idempotency-key"))
     head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
     reader = FormReader(request.receive, head, max_body=max_size)
-    async with uploads.received(reader, request.storage, max_size=max_size) as form:
+    receiving = received(
+        reader, request.storage, folder=FOLDER, max_size=max_size, inspect=AudioInspector
+    )
+    async with receiving as form:
         new = service.read_form(form.fields)
         async with request.db.transaction() as conn:
             # An upload may take longer than its account lives.

@@ -4,12 +4,14 @@ import re
 
 from msgspec import UNSET
 
+from talas.audio.containers import Container
 from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
+from talas.core.uploads import Upload
 from talas.domains.tags.service import check_tags, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
@@ -17,7 +19,6 @@ from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canon
 from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack, DeleteObjects
 from talas.domains.tracks.schemas import NewTrack, Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.sql import MediaRow, TrackRow
-from talas.domains.tracks.uploads import Upload
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
@@ -65,7 +66,7 @@ def check_idempotency_key(header: str | None) -> str | None:
 
 async def create_track(
     conn: Connection,
-    upload: Upload,
+    upload: Upload[Container],
     new: NewTrack,
     *,
     user_id: int,
@@ -96,7 +97,11 @@ async def create_track(
 
 
 def _new_row(
-    upload: Upload, new: NewTrack, user_id: int, username: str, idempotency_key: str | None
+    upload: Upload[Container],
+    new: NewTrack,
+    user_id: int,
+    username: str,
+    idempotency_key: str | None,
 ) -> sql.NewRow:
     return sql.NewRow(
         user_id=user_id,
@@ -105,8 +110,8 @@ def _new_row(
         description=new.description,
         visibility=new.visibility,
         license=new.license,
-        container=upload.container.name,
-        media_type=upload.container.media_type,
+        container=upload.kind.name,
+        media_type=upload.kind.media_type,
         filename=upload.filename,
         content_hash=upload.content_hash,
         size=upload.size,
@@ -116,7 +121,7 @@ def _new_row(
 
 
 async def _track_of_key(
-    conn: Connection, upload: Upload, user_id: int, idempotency_key: str
+    conn: Connection, upload: Upload[Container], user_id: int, idempotency_key: str
 ) -> TrackRow:
     track = await sql.select_track_by_idempotency_key(
         conn, user_id=user_id, idempotency_key=idempotency_key
