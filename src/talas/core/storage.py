@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -61,19 +61,32 @@ class Storage:
         """``STORAGE_URL`` where it is set (``s3://bucket/prefix``, ``gs://``, ``az://``,
         ``file:///folder``), else the folder ``UPLOAD_PATH``."""
         url = settings.storage_url
-        if url and not url.startswith("file:"):
+        if _is_remote(url):
             return cls(from_url(url), None)
-        return cls.in_folder(Path(unquote(urlsplit(url).path)) if url else settings.upload_path)
+        if url:
+            return cls.in_folder(Path(unquote(urlsplit(url).path)), variable="STORAGE_URL")
+        return cls.in_folder(settings.upload_path)
 
     @classmethod
-    def in_folder(cls, root: Path) -> "Storage":
-        """A folder that is not there yet is made, and for nobody but this user to look into."""
+    def open_docs(cls, settings: FileSettings) -> "Storage":
+        """Where the house's documents are kept: in the folder ``INTERNAL_DOCS_PATH``, or with all
+        else where ``STORAGE_URL`` names a remote store."""
+        if _is_remote(settings.storage_url):
+            return cls.open(settings)
+        return cls.in_folder(settings.internal_docs_path, variable="INTERNAL_DOCS_PATH")
+
+    @classmethod
+    def in_folder(cls, root: Path, *, variable: str = "UPLOAD_PATH") -> "Storage":
+        """A folder that is not there yet is made, and for nobody but this user to look into.
+
+        Raises SettingsError that names the ``variable`` where that cannot be.
+        """
         try:
             root.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise SettingsError(
-                f"UPLOAD_PATH: cannot keep files in {root} ({error.strerror}); "
+                f"{variable}: cannot keep files in {root} ({error.strerror}); "
                 "name a folder that this user may write to"
             ) from None
         return cls(LocalStore(root), root)
@@ -184,6 +197,10 @@ class Storage:
             yield data
         if missing:
             raise EOFError(f"{key} is {missing} bytes shorter than expected")
+
+
+def _is_remote(url: str | None) -> TypeGuard[str]:
+    return url is not None and not url.startswith("file:")
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -59,8 +59,6 @@ API_ROUTES = [
     *admin_routes,
 ]
 MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
-# Shown to many, changed by few.
-HOT_PATHS = ["/tracks", "/chat/rooms"]
 
 
 def run(settings: Settings) -> None:
@@ -93,9 +91,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def build(context: ApiContext) -> Edge:
-    return create_app(
-        context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES, hot_paths=HOT_PATHS
-    )
+    return create_app(context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES)
 
 
 @contextlib.asynccontextmanager
@@ -108,10 +104,13 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     await events.start()
     sampling = asyncio.create_task(sample_process("api"))
     try:
-        context = ApiContext(settings, db, guard, Storage.open(settings.files))
-        # What another process tells of may have changed any answer.
-        events.on_any(context.hot_reads.forget_all)
-        yield context
+        yield ApiContext(
+            settings,
+            db,
+            guard,
+            storage=Storage.open(settings.files),
+            docs_storage=Storage.open_docs(settings.files),
+        )
     finally:
         sampling.cancel()
         await events.stop()

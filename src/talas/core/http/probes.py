@@ -31,6 +31,7 @@ async def ready(request: Request) -> dict[str, str]:
     for name, ping in (
         ("database", context.db.ping),
         ("storage", context.storage.ping),
+        ("storage of documents", context.docs_storage.ping),
     ):
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):

@@ -9,7 +9,6 @@ from litestar.datastructures import Headers, State
 from talas.core.database import Database
 from talas.core.errors import FieldError, InvalidData, Unauthenticated
 from talas.core.http.body import PacedBody, join_bounded, too_large
-from talas.core.http.hot_reads import HotReads
 from talas.core.http.pagination import Page, parse_page
 from talas.core.sessions import Actor, SessionGuard
 from talas.core.settings import Settings
@@ -25,13 +24,19 @@ class ApiContext:
     """What an api process holds for as long as it lives."""
 
     def __init__(
-        self, settings: Settings, db: Database, guard: SessionGuard, storage: Storage
+        self,
+        settings: Settings,
+        db: Database,
+        guard: SessionGuard,
+        *,
+        storage: Storage,
+        docs_storage: Storage,
     ) -> None:
         self.settings = settings
         self.db = db
         self.guard = guard
         self.storage = storage
-        self.hot_reads = HotReads()
+        self.docs_storage = docs_storage
         self.draining = False
 
 
@@ -52,6 +57,10 @@ class Request(litestar.Request[Actor, Any, State]):
     @property
     def storage(self) -> Storage:
         return self.context.storage
+
+    @property
+    def docs_storage(self) -> Storage:
+        return self.context.docs_storage
 
     @property
     def client_address(self) -> str:
