@@ -15,6 +15,7 @@ from talas.core.metrics import sample_process
 from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
+from talas.domains.files.jobs import FileJobs
 from talas.domains.tracks.jobs import TrackJobs
 
 MAX_CONNECTIONS = 4
@@ -41,7 +42,9 @@ async def _work(settings: Settings) -> None:
     assert settings.database.url is not None
     sampling = asyncio.create_task(sample_process("worker"))
     runner = JobRunner(settings.database.url, concurrency=os.cpu_count() or 1)
-    TrackJobs(db, Storage.open(settings.files)).register(runner)
+    storage = Storage.open(settings.files)
+    TrackJobs(db, storage).register(runner)
+    FileJobs(storage).register(runner)
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
     runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
     try:

@@ -1,0 +1,82 @@
+"""Files that people keep, sent as they were given and never shown in place."""
+
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+
+from talas.core.errors import NotFound
+from talas.core.http.describe import describe
+from talas.core.http.ranges import Content, RangedResponse, disposition
+from talas.core.http.request import Request
+from talas.core.sessions import Actor
+from talas.core.storage import ObjectMissing, Storage
+
+_BYTES = ResponseSpec(bytes, description="The file", media_type="*/*", generate_examples=False)
+_PART = ResponseSpec(
+    bytes, description="The part asked for", media_type="*/*", generate_examples=False
+)
+_UNCHANGED = ResponseSpec(None, description="What you have is still right", generate_examples=False)
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """``size`` in bytes, ``content_hash`` SHA-256."""
+
+    filename: str
+    media_type: str
+    size: int
+    content_hash: bytes
+    storage_key: str
+    changed_at: dt.datetime
+
+
+def download(summary: str, *, tag: str) -> dict[str, Any]:
+    """Keyword arguments for ``route``: GET and HEAD, with a media token too."""
+    return {
+        "http_method": ["GET", "HEAD"],
+        "status_code": 200,
+        **describe(
+            summary,
+            tag=tag,
+            media=True,
+            errors=(404, 412, 416),
+            responses={200: _BYTES, 206: _PART, 304: _UNCHANGED},
+        ),
+    }
+
+
+def send_attachment(
+    request: Request, actor: Actor, storage: Storage, file: Attachment
+) -> RangedResponse:
+    is_text = file.media_type.startswith("text/")
+    content = Content(
+        size=file.size,
+        etag=file.content_hash.hex(),
+        changed_at=file.changed_at,
+        media_type=f"{file.media_type}; charset=utf-8" if is_text else file.media_type,
+        read=lambda start, end: _read(storage, file.storage_key, start, end),
+        headers={
+            "cache-control": "private, no-cache",
+            "vary": "Authorization",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "sandbox; default-src 'none'",
+            "content-disposition": disposition("attachment", file.filename),
+        },
+    )
+    taken_by = actor.user_id if request.settings.rate_limits else None
+    return RangedResponse(request.method, request.headers, content, taken_by=taken_by)
+
+
+async def _read(storage: Storage, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    try:
+        async with contextlib.aclosing(storage.read_range(key, start, end)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except ObjectMissing:
+        raise NotFound(
+            "The file has been lost from storage; delete it here and upload it again",
+            code="file_lost",
+        ) from None

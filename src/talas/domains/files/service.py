@@ -1,0 +1,129 @@
+"""What may be kept with a piece of gear, and what goes with it."""
+
+from urllib.parse import quote
+
+from talas.core import jobs
+from talas.core.database import Connection, is_id
+from talas.core.errors import Conflict
+from talas.core.formats.documents import Format
+from talas.core.http.pagination import Page
+from talas.core.text import FieldChecks
+from talas.core.uploads import Upload
+from talas.domains.files import access, sql
+from talas.domains.files.queue import DELETE_OBJECTS, DeleteObjects
+from talas.domains.files.schemas import File, UploadedFile
+
+TYPES = ("manual", "warranty", "invoice", "image", "document")
+MAX_FILES = 100
+_DELETED_AT_ONCE = 500
+
+
+def read_type(fields: dict[str, list[str]]) -> str:
+    """The field ``type`` of an upload form; of one sent twice the last counts.
+
+    Raises InvalidData.
+    """
+    checks = FieldChecks()
+    given = fields.get("type", [""])[-1].strip()
+    kind = checks.one_of("type", given, TYPES)
+    checks.finish()
+    return kind
+
+
+async def check_room(conn: Connection, owner_id: int, product_id: int) -> None:
+    """Before a file is received. Raises NotFound for what is not the owner's gear, Conflict where
+    it has MAX_FILES files already."""
+    await access.check_own_gear(conn, owner_id, product_id)
+    await _check_count(conn, product_id)
+
+
+async def create_file(
+    conn: Connection, upload: Upload[Format], *, owner_id: int, product_id: int, kind: str
+) -> UploadedFile:
+    """Makes the row and keeps the upload. Raises as ``check_room``: the gear may have been deleted
+    or filled while the file was on its way."""
+    await access.lock_own_gear(conn, owner_id, product_id)
+    await _check_count(conn, product_id)
+    new = sql.NewRow(
+        product_id=product_id,
+        filename=upload.filename,
+        type=kind,
+        mime_type=upload.kind.media_type,
+        size=upload.size,
+        content_hash=upload.content_hash,
+        storage_key=upload.storage_key,
+    )
+    file_id = await sql.insert_file(conn, new)
+    upload.keep()
+    return UploadedFile(
+        id=file_id,
+        filename=new.filename,
+        url=url_of(file_id, new.filename),
+        type=new.type,
+        mime_type=new.mime_type,
+        size=new.size,
+    )
+
+
+async def _check_count(conn: Connection, product_id: int) -> None:
+    if await sql.count_files(conn, product_id) >= MAX_FILES:
+        raise Conflict(
+            f"A piece of gear may have {MAX_FILES} files; delete one first", code="too_many_files"
+        )
+
+
+async def list_files(
+    conn: Connection, owner_id: int, product_id: int, page: Page
+) -> tuple[list[File], int]:
+    """The newest first, and how many there are."""
+    await access.check_own_gear(conn, owner_id, product_id)
+    rows = await sql.select_files(conn, product_id, limit=page.limit, offset=page.offset)
+    return [as_file(row) for row in rows], await sql.count_files(conn, product_id)
+
+
+async def delete_file(conn: Connection, owner_id: int, file_id: int) -> None:
+    """The row goes with the transaction, the object by a job of the same transaction."""
+    storage_key = None
+    if is_id(file_id):
+        storage_key = await sql.delete_own_file(conn, file_id, user_id=owner_id)
+    if storage_key is None:
+        raise access.no_file()
+    await _enqueue_deletion(conn, [storage_key])
+
+
+async def forget_gear(conn: Connection, user_product_id: int) -> int:
+    """As ``delete_file`` for all of one piece of gear; how many they were. The caller has checked
+    whose it is, and holds its row."""
+    storage_keys = await sql.delete_files_of_gear(conn, user_product_id)
+    await _enqueue_deletion(conn, storage_keys)
+    return len(storage_keys)
+
+
+async def forget_user(conn: Connection, user_id: int) -> int:
+    """As ``forget_gear`` for all gear of one account, whose rows the caller holds."""
+    storage_keys = await sql.delete_files_of_user(conn, user_id)
+    await _enqueue_deletion(conn, storage_keys)
+    return len(storage_keys)
+
+
+async def _enqueue_deletion(conn: Connection, storage_keys: list[str]) -> None:
+    for start in range(0, len(storage_keys), _DELETED_AT_ONCE):
+        job = DeleteObjects(storage_keys=storage_keys[start : start + _DELETED_AT_ONCE])
+        await jobs.enqueue(conn, DELETE_OBJECTS, job, priority=jobs.URGENT)
+
+
+def url_of(file_id: int, filename: str) -> str:
+    return f"/uploads/files/{file_id}_{quote(filename)}"
+
+
+def as_file(row: sql.FileRow) -> File:
+    return File(
+        id=row.id,
+        product_id=row.product_id,
+        filename=row.filename,
+        url=url_of(row.id, row.filename),
+        type=row.type,
+        mime_type=row.mime_type,
+        size=row.size,
+        uploaded_at=row.uploaded_at,
+    )

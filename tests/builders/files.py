@@ -1,0 +1,136 @@
+"""Files of every kind that is accepted, and uploads of them."""
+
+import io
+import random
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.builders.products import create_product, create_staff, run_sql
+from tests.builders.users import Account
+from tests.servers import ApiProcess
+
+ODT_TYPE = "application/vnd.oasis.opendocument.text"
+
+
+def pdf(*, size: int = 2000, seed: int = 1) -> bytes:
+    """Another one for each seed; ``size`` in bytes of the whole."""
+    head, tail = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", b"\n%%EOF\n"
+    return head + random.Random(seed).randbytes(size - len(head) - len(tail)) + tail
+
+
+def png(*, width: int = 2, height: int = 2) -> bytes:
+    """The header of any size, and the data of the top left corner."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = zlib.compress(b"\0\0\0" * 2)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    )
+
+
+def jpeg(*, width: int = 2, height: int = 2, before_frame: int = 100) -> bytes:
+    """``before_frame`` bytes of a camera's remarks stand before the size."""
+    remarks = b""
+    while before_frame > 0:
+        length = min(before_frame, 60_000)
+        remarks += b"\xff\xe1" + struct.pack(">H", length + 2) + b"\xff\xc0" * (length // 2)
+        remarks += b"\0" * (length % 2)
+        before_frame -= length
+    frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
+    return (
+        b"\xff\xd8" + remarks + b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame
+    ) + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\x00\xff\xd9"
+
+
+def webp(*, width: int = 2, height: int = 2) -> bytes:
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + size
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def archive(
+    *, names: tuple[str, ...] = ("a.txt",), comment: bytes = b"", content: bytes = b"x"
+) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            made.writestr(name, content)
+        made.comment = comment
+    return packed.getvalue()
+
+
+def docx(*more: str) -> bytes:
+    return archive(names=("[Content_Types].xml", "_rels/.rels", "word/document.xml", *more))
+
+
+def xlsx() -> bytes:
+    return archive(names=("[Content_Types].xml", "_rels/.rels", "xl/workbook.xml"))
+
+
+def odt(*, mimetype: str = ODT_TYPE) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("mimetype", mimetype, zipfile.ZIP_STORED)
+        made.writestr("content.xml", "<office:document-content/>")
+        made.writestr("META-INF/manifest.xml", "<manifest:manifest/>")
+    return packed.getvalue()
+
+
+_OOXML = "application/vnd.openxmlformats-officedocument"
+ACCEPTED: dict[str, tuple[bytes, str]] = {
+    "manual.pdf": (pdf(), "application/pdf"),
+    "photo.jpg": (jpeg(), "image/jpeg"),
+    "photo.JPEG": (jpeg(before_frame=300_000), "image/jpeg"),
+    "scan.png": (png(), "image/png"),
+    "scan.webp": (webp(), "image/webp"),
+    "notes.txt": ("Größe: 3 µm\n\tsee page 4\r\n".encode(), "text/plain"),
+    "notes-bom.txt": (b"\xef\xbb\xbfsaved on Windows\r\n", "text/plain"),
+    "README.md": (b"# The synth\n\n<div>some HTML</div>\n", "text/markdown"),
+    "patches.zip": (archive(), "application/zip"),
+    "empty.zip": (archive(names=()), "application/zip"),
+    "letter.docx": (docx(), f"{_OOXML}.wordprocessingml.document"),
+    "prices.xlsx": (xlsx(), f"{_OOXML}.spreadsheetml.sheet"),
+    "letter.odt": (odt(), ODT_TYPE),
+}
+
+
+def create_gear(api: ApiProcess, owner: Account) -> int:
+    """The id of a new piece of gear."""
+    staff = create_staff(api)
+    product = create_product(api, staff.token)
+    insert = "INSERT INTO user_products (user_id, product_id) VALUES ($1, $2) RETURNING id"
+    gear_id: int = run_sql(api, insert, owner.id, product["id"])[0][0]
+    return gear_id
+
+
+def post_file(
+    api: ApiProcess,
+    token: str,
+    path: str,
+    *,
+    content: bytes | None = None,
+    filename: str = "manual.pdf",
+    kind: str | None = "manual",
+) -> httpx.Response:
+    return api.client.post(
+        path,
+        token=token,
+        files={"file": (filename, pdf() if content is None else content)},
+        data={} if kind is None else {"type": kind},
+    )
+
+
+def create_file(api: ApiProcess, token: str, gear_id: int, **upload: Any) -> dict[str, Any]:
+    answer = post_file(api, token, f"/products/{gear_id}/files", **upload)
+    assert answer.status_code == 201, answer.text
+    file: dict[str, Any] = answer.json()["data"]
+    return file
+
+
+def stored_in(folder: Path) -> set[Path]:
+    """Everything below a folder, half-written files included."""
+    return {path for path in folder.rglob("*") if path.is_file()}
