@@ -17,19 +17,25 @@ from talas.core.http.request import Request
 from talas.core.sessions import Actor
 from talas.domains.tracks import access
 from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
+from talas.domains.tracks.schemas import Waveform
 from talas.domains.tracks.service import extension
 from talas.domains.tracks.sql import MediaRow
 
 MAX_AGE_S = 3600
 _NAME = re.compile(r"([1-9]\d{0,9})\.([a-z0-9]{1,5})")
 _BYTES = ResponseSpec(bytes, description="The bytes", media_type="*/*", generate_examples=False)
+_WAVEFORM = ResponseSpec(
+    Waveform, description="The peaks", media_type="application/json", generate_examples=False
+)
 _PART = ResponseSpec(
     bytes, description="The part asked for", media_type="*/*", generate_examples=False
 )
 _UNCHANGED = ResponseSpec(None, description="What you have is still right", generate_examples=False)
 
 
-def _media(summary: str, *, with_points: bool = False) -> dict[str, Any]:
+def _media(
+    summary: str, *, with_points: bool = False, whole: ResponseSpec = _BYTES
+) -> dict[str, Any]:
     points = int_query(
         "points", "At most so many points", default=0, least=1, most=waveform.MOST_POINTS
     )
@@ -42,7 +48,7 @@ def _media(summary: str, *, with_points: bool = False) -> dict[str, Any]:
             media=True,
             errors=(404, 412, 416),
             query=(points,) if with_points else (),
-            responses={200: _BYTES, 206: _PART, 304: _UNCHANGED},
+            responses={200: whole, 206: _PART, 304: _UNCHANGED},
         ),
     }
 
@@ -79,7 +85,9 @@ async def cover(request: Request, name: str) -> RangedResponse:
 
 @route(
     "/tracks/{track_id:int}/waveform",
-    **_media("The waveform as audiowaveform's JSON, version 2", with_points=True),
+    **_media(
+        "The waveform as audiowaveform's JSON, version 2", with_points=True, whole=_WAVEFORM
+    ),
 )
 async def waveform_json(request: Request, track_id: int) -> RangedResponse:
     return await _waveform(request, track_id, "json", "application/json")

@@ -42,6 +42,19 @@ class Track(msgspec.Struct, kw_only=True):
     error: str | UnsetType = UNSET
 
 
+class Waveform(msgspec.Struct):
+    """As the program audiowaveform writes it: ``data`` are a minimum and a maximum in turn, each of
+    ``bits`` bits, for every ``samples_per_pixel`` samples."""
+
+    version: int
+    channels: int
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int
+    length: int
+    data: list[int]
+
+
 class UpdateTrackRequest(msgspec.Struct):
     """null clears: the artist becomes the uploader again, the license all-rights-reserved."""
 

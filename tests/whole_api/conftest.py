@@ -1,0 +1,5 @@
+"""Tests of the API as a whole, generated from its OpenAPI document."""
+
+from tests.api_fixtures import api, module_database_url
+
+__all__ = ["api", "module_database_url"]

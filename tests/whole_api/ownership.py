@@ -1,0 +1,167 @@
+"""Whose each thing with an id is, and what a request about it looks like."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+from tests.audio.synthesis import id3_tag, picture, write_tone
+from tests.builders.tracks import create_track, ready_track
+from tests.builders.users import create_user, login
+from tests.servers import ApiProcess
+
+_numbers = itertools.count(1)
+ABSENT_ID = 2_000_000_000
+
+
+class Estate:
+    """What the owner has, made when asked for: each call makes another, but for the track that is
+    ready. A worker must run."""
+
+    def __init__(self, api: ApiProcess) -> None:
+        self.api = api
+        self.owner = create_user(api)
+        self.admin = create_user(api)
+        statement = "UPDATE users SET role = 'super_admin' WHERE id = $1"
+        asyncio.run(_execute(api.database_url, statement, self.admin.id))
+        self._ready: dict[str, Any] | None = None
+
+    def ready(self) -> dict[str, Any]:
+        if self._ready is None:
+            song = self.api.data_dir / "song.mp3"
+            content = id3_tag(picture=picture()) + write_tone(song, "mp3").read_bytes()
+            self._ready = ready_track(
+                self.api,
+                self.owner.token,
+                content=content,
+                filename="song.mp3",
+                visibility="private",
+            )
+        return self._ready
+
+    def call(self, method: str, path: str, *, admin: bool = False, **arguments: Any) -> Any:
+        """The data of an answer that must be a success."""
+        token = self.admin.token if admin else self.owner.token
+        answer = self.api.client.request(method, path, token=token, **arguments)
+        assert answer.status_code < 300, answer.text
+        return answer.json().get("data")
+
+
+Values = dict[str, Any]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """``values`` makes the thing and gives the path's parameters; ``absent`` are those of one that
+    never was. ``stranger`` is the status for somebody else's token, ``admin`` says that a
+    super_admin may, not the owner. ``body`` is sent as JSON, ``form`` goes to httpx as it is."""
+
+    values: Callable[[Estate], Values]
+    absent: Values
+    stranger: int = 404
+    admin: bool = False
+    body: Any = None
+    form: dict[str, Any] | None = None
+
+
+async def _execute(url: str, statement: str, *arguments: Any) -> None:
+    conn = await asyncpg.connect(url)
+    try:
+        await conn.execute(statement, *arguments)
+    finally:
+        await conn.close()
+
+
+def _track(estate: Estate) -> Values:
+    track = create_track(estate.api, estate.owner.token, visibility="private")
+    return {"track_id": track["id"]}
+
+
+def _ready_track(estate: Estate) -> Values:
+    return {"track_id": estate.ready()["id"]}
+
+
+def _name(field: str) -> Callable[[Estate], Values]:
+    def values(estate: Estate) -> Values:
+        return {"name": estate.ready()[field].rpartition("/")[2]}
+
+    return values
+
+
+def _session(estate: Estate) -> Values:
+    login(estate.api.client, email=estate.owner.email)
+    sessions = estate.call("GET", "/auth/sessions")
+    return {"session_id": next(one["id"] for one in sessions if not one["current"])}
+
+
+def _owner(estate: Estate) -> Values:
+    return {"user_id": estate.owner.id}
+
+
+def _avatar(estate: Estate) -> Values:
+    url = estate.call("PUT", "/users/me/avatar", content=picture())["avatar"]
+    return {"name": url.rpartition("/")[2]}
+
+
+def _private_room(estate: Estate) -> Values:
+    name = f"estate {next(_numbers)}"
+    estate.call("POST", "/chat/rooms", json={"name": name, "is_private": True})
+    return {"room": name}
+
+
+_NO_TRACK = {"track_id": ABSENT_ID}
+_NO_USER = {"user_id": ABSENT_ID}
+
+
+def _both(path: str, entry: Entry) -> dict[tuple[str, str], Entry]:
+    return {("GET", path): entry, ("HEAD", path): entry}
+
+
+ENTRIES: dict[tuple[str, str], Entry] = {
+    ("DELETE", "/api/v1/auth/sessions/{session_id}"): Entry(
+        values=_session, absent={"session_id": ABSENT_ID}
+    ),
+    ("GET", "/api/v1/users/{user_id}"): Entry(values=_owner, absent=_NO_USER, stranger=200),
+    ("GET", "/api/v1/chat/dm/{user_id}"): Entry(values=_owner, absent=_NO_USER, stranger=200),
+    ("GET", "/api/v1/chat/rooms/{room}/messages"): Entry(
+        values=_private_room, absent={"room": "no such room"}
+    ),
+    ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
+    ("PUT", "/api/v1/tracks/{track_id}"): Entry(
+        values=_track, absent=_NO_TRACK, body={"title": "Another"}
+    ),
+    ("DELETE", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
+    **_both("/api/v1/tracks/{track_id}/stream", Entry(values=_track, absent=_NO_TRACK)),
+    **_both("/api/v1/tracks/{track_id}/waveform", Entry(values=_ready_track, absent=_NO_TRACK)),
+    **_both("/api/v1/tracks/{track_id}/waveform.dat", Entry(values=_ready_track, absent=_NO_TRACK)),
+    **_both(
+        "/uploads/tracks/{name}",
+        Entry(values=_name("file_url"), absent={"name": f"{ABSENT_ID}.mp3"}),
+    ),
+    **_both(
+        "/uploads/waveforms/{name}",
+        Entry(values=_name("waveform_url"), absent={"name": f"{ABSENT_ID}.png"}),
+    ),
+    **_both(
+        "/uploads/covers/{name}",
+        Entry(values=_name("cover_url"), absent={"name": f"{ABSENT_ID}.jpg"}),
+    ),
+    **_both(
+        "/uploads/avatars/{name}",
+        Entry(values=_avatar, absent={"name": f"{ABSENT_ID}.jpg"}, stranger=200),
+    ),
+}
+
+
+def send(estate: Estate, token: str, method: str, path: str, *, values: Values) -> httpx.Response:
+    entry = ENTRIES[method, path]
+    arguments: dict[str, Any] = {}
+    if entry.body is not None:
+        arguments["json"] = entry.body
+    if entry.form is not None:
+        arguments |= entry.form
+    return estate.api.client.request(
+        method, path.format(**values).removeprefix("/api/v1"), token=token, **arguments
+    )
