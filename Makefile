@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench fmt
+.PHONY: help serve test check fuzz bench fmt
 
 BIN := .venv/bin
 ARGS ?=
+EXAMPLES ?= 300
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ check: ## Everything that CI checks: format, lint, types, imports, tests
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+fuzz: ## Try every route of the API at length (EXAMPLES=300 for each)
+	@scripts/environment.sh dev
+	@TALAS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n 2 tests/whole_api/test_fuzz.py $(ARGS)
 
 bench: ## Measure against the targets, as one table
 	@scripts/environment.sh dev

@@ -17,10 +17,14 @@ PUBLIC = {
 }
 
 
+PROBES = {"/health", "/ready", "/metrics"}
+
+
 def operations(api: ApiProcess) -> list[tuple[str, str, dict[str, object]]]:
     return [
         (method, path, operation)
         for path, described in api.client.document.paths.items()
+        if path not in PROBES
         for method, operation in described.items()
     ]
 

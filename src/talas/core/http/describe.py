@@ -1,5 +1,6 @@
 """What a route says of itself in ``/openapi.json``."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,10 @@ def text_query(name: str, description: str) -> Query:
     return Query(name, description, Schema(type=OpenAPIType.STRING))
 
 
-def int_query(name: str, description: str, *, default: int, least: int, most: int) -> Query:
+def int_query(
+    name: str, description: str, *, default: int | None = None, least: int, most: int
+) -> Query:
+    """Without a default, leaving it out asks for all."""
     schema = Schema(type=OpenAPIType.INTEGER, default=default, minimum=least, maximum=most)
     return Query(name, description, schema)
 
@@ -86,9 +90,7 @@ def describe(
         statuses.add(401)
     if body or form:
         statuses |= {408, 413}
-    specs = dict(responses or {})
-    for status in sorted(statuses):
-        specs[status] = ResponseSpec(Failure, description=_REASONS[status], generate_examples=False)
+    specs = {**(responses or {}), **failures(statuses)}
     security: list[dict[str, list[str]]] = [] if public else [BEARER]
     if media:
         security.append(MEDIA_TOKEN)
@@ -98,7 +100,15 @@ def describe(
         "responses": specs,
         "security": security,
         "operation_class": _operation(body, form, query),
+        "response_description": "What was asked for",
         "response_headers": [_REQUEST_ID],
+    }
+
+
+def failures(statuses: Iterable[int]) -> dict[int, ResponseSpec]:
+    return {
+        status: ResponseSpec(Failure, description=_REASONS[status], generate_examples=False)
+        for status in sorted(statuses)
     }
 
 
@@ -140,7 +150,8 @@ def _request_body(body: type | None, form: dict[str, Schema] | None) -> RequestB
             content={"application/json": OpenAPIMediaType(schema=_schema_of(body))},
         )
     if form is not None:
-        schema = Schema(type=OpenAPIType.OBJECT, properties=dict(form))
+        required = ["file"] if "file" in form else None
+        schema = Schema(type=OpenAPIType.OBJECT, properties=dict(form), required=required)
         return RequestBody(
             required=True,
             content={"multipart/form-data": OpenAPIMediaType(schema=schema)},

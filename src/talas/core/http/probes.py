@@ -4,25 +4,46 @@ import asyncio
 import functools
 import hmac
 import ipaddress
+from typing import Any
 
 import litestar
 import msgspec
 from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from talas.core.errors import Forbidden, Unavailable
+from talas.core.http.describe import failures
 from talas.core.http.docs_page import DOCS_HEADERS, DOCS_PAGE
 from talas.core.http.request import Request
 from talas.core.metrics import render_metrics
 
 READY_TIMEOUT_S = 3.0
+_FIGURES = ResponseSpec(
+    str,
+    description="To this machine, or to who shows METRICS_TOKEN as a Bearer token",
+    media_type="text/plain",
+    generate_examples=False,
+)
 
 
-@get("/health", include_in_schema=False)
+def _probe(
+    summary: str, *, errors: tuple[int, ...] = (), success: ResponseSpec | None = None
+) -> dict[str, Any]:
+    """Unlike the API's routes, these know no limits and no accounts."""
+    return {
+        "summary": summary,
+        "tags": ["probes"],
+        "security": [],
+        "responses": {**({200: success} if success else {}), **failures(errors)},
+    }
+
+
+@get("/health", **_probe("Whether the process lives"))
 async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/ready", include_in_schema=False)
+@get("/ready", **_probe("Whether requests can be served", errors=(503,)))
 async def ready(request: Request) -> dict[str, str]:
     """503 while the database or the storage does not answer, and while draining."""
     context = request.context
@@ -41,7 +62,7 @@ async def ready(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@get("/metrics", include_in_schema=False)
+@get("/metrics", **_probe("Figures for Prometheus", errors=(403,), success=_FIGURES))
 async def metrics(request: Request) -> Response[bytes]:
     if not _may_read_metrics(request):
         raise Forbidden("Metrics are served to this machine, or to who shows METRICS_TOKEN")

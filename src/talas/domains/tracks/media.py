@@ -36,9 +36,7 @@ _UNCHANGED = ResponseSpec(None, description="What you have is still right", gene
 def _media(
     summary: str, *, with_points: bool = False, whole: ResponseSpec = _BYTES
 ) -> dict[str, Any]:
-    points = int_query(
-        "points", "At most so many points", default=0, least=1, most=waveform.MOST_POINTS
-    )
+    points = int_query("points", "At most so many points", least=1, most=waveform.MOST_POINTS)
     return {
         "http_method": ["GET", "HEAD"],
         "status_code": 200,
@@ -85,9 +83,7 @@ async def cover(request: Request, name: str) -> RangedResponse:
 
 @route(
     "/tracks/{track_id:int}/waveform",
-    **_media(
-        "The waveform as audiowaveform's JSON, version 2", with_points=True, whole=_WAVEFORM
-    ),
+    **_media("The waveform as audiowaveform's JSON, version 2", with_points=True, whole=_WAVEFORM),
 )
 async def waveform_json(request: Request, track_id: int) -> RangedResponse:
     return await _waveform(request, track_id, "json", "application/json")

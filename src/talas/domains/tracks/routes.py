@@ -82,7 +82,7 @@ async def upload_track(request: Request) -> Envelope[Track]:
         query=(
             *PAGE_QUERY,
             text_query("tag", "Only tracks with this tag"),
-            int_query("user_id", "Only this user's tracks", default=0, least=1, most=MAX_ID),
+            int_query("user_id", "Only this user's tracks", least=1, most=MAX_ID),
             text_query("q", "Only tracks whose title or artist contains this"),
             choice_query("sort", "What comes first", sql.SORTS),
         ),
