@@ -1,55 +1,17 @@
 """Whose each thing with an id is, and what a request about it looks like."""
 
-import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
 import httpx
 import msgspec
-from tests.audio.synthesis import id3_tag, picture, write_tone
-from tests.builders.tracks import create_track, ready_track
-from tests.builders.users import create_user, login
-from tests.servers import ApiProcess
+from tests.audio.synthesis import picture
+from tests.builders.tracks import create_track
+from tests.builders.users import login
+from tests.whole_api.estate import ABSENT_ID, Estate
 
 _numbers = itertools.count(1)
-ABSENT_ID = 2_000_000_000
-
-
-class Estate:
-    """What the owner has, made when asked for: each call makes another, but for the track that is
-    ready. A worker must run."""
-
-    def __init__(self, api: ApiProcess) -> None:
-        self.api = api
-        self.owner = create_user(api)
-        self.admin = create_user(api)
-        statement = "UPDATE users SET role = 'super_admin' WHERE id = $1"
-        asyncio.run(_execute(api.database_url, statement, self.admin.id))
-        self._ready: dict[str, Any] | None = None
-
-    def ready(self) -> dict[str, Any]:
-        if self._ready is None:
-            song = self.api.data_dir / "song.mp3"
-            content = id3_tag(picture=picture()) + write_tone(song, "mp3").read_bytes()
-            self._ready = ready_track(
-                self.api,
-                self.owner.token,
-                content=content,
-                filename="song.mp3",
-                visibility="private",
-            )
-        return self._ready
-
-    def call(self, method: str, path: str, *, admin: bool = False, **arguments: Any) -> Any:
-        """The data of an answer that must be a success."""
-        token = self.admin.token if admin else self.owner.token
-        answer = self.api.client.request(method, path, token=token, **arguments)
-        assert answer.status_code < 300, answer.text
-        return answer.json().get("data")
-
-
 Values = dict[str, Any]
 
 
@@ -64,14 +26,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     admin: bool = False
     body: Any = None
     form: dict[str, Any] | None = None
-
-
-async def _execute(url: str, statement: str, *arguments: Any) -> None:
-    conn = await asyncpg.connect(url)
-    try:
-        await conn.execute(statement, *arguments)
-    finally:
-        await conn.close()
 
 
 def _track(estate: Estate) -> Values:
@@ -111,6 +65,18 @@ def _private_room(estate: Estate) -> Values:
     return {"room": name}
 
 
+def _product(estate: Estate) -> Values:
+    body = {"name": f"Recorder {next(_numbers)}"}
+    return {"product_id": estate.call("POST", "/admin/products", admin=True, json=body)["id"]}
+
+
+def _category(estate: Estate) -> Values:
+    body = {"name": f"Recorders {next(_numbers)}"}
+    return {"category_id": estate.call("POST", "/admin/categories", admin=True, json=body)["id"]}
+
+
+_NO_PRODUCT = {"product_id": ABSENT_ID}
+_NO_CATEGORY = {"category_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
 _NO_USER = {"user_id": ABSENT_ID}
 
@@ -127,6 +93,21 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/chat/dm/{user_id}"): Entry(values=_owner, absent=_NO_USER, stranger=200),
     ("GET", "/api/v1/chat/rooms/{room}/messages"): Entry(
         values=_private_room, absent={"room": "no such room"}
+    ),
+    ("GET", "/api/v1/products/{product_id}"): Entry(
+        values=_product, absent=_NO_PRODUCT, stranger=200
+    ),
+    ("PUT", "/api/v1/admin/products/{product_id}"): Entry(
+        values=_product, absent=_NO_PRODUCT, stranger=403, admin=True, body={"price": 12}
+    ),
+    ("DELETE", "/api/v1/admin/products/{product_id}"): Entry(
+        values=_product, absent=_NO_PRODUCT, stranger=403, admin=True
+    ),
+    ("PUT", "/api/v1/admin/categories/{category_id}"): Entry(
+        values=_category, absent=_NO_CATEGORY, stranger=403, admin=True, body={"description": "x"}
+    ),
+    ("DELETE", "/api/v1/admin/categories/{category_id}"): Entry(
+        values=_category, absent=_NO_CATEGORY, stranger=403, admin=True
     ),
     ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("PUT", "/api/v1/tracks/{track_id}"): Entry(

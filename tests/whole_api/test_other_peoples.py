@@ -10,7 +10,8 @@ import pytest
 from tests.builders.tracks import worker_process
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
-from tests.whole_api.ownership import ENTRIES, Estate, send
+from tests.whole_api.estate import Estate
+from tests.whole_api.ownership import ENTRIES, send
 
 from talas.core.http.application import openapi_document
 from talas.entrypoints.api import API_ROUTES, MEDIA_ROUTES
