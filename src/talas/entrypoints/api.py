@@ -32,6 +32,7 @@ from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
 from talas.domains.products.routes import api_routes as products_routes
 from talas.domains.reports.routes import api_routes as reports_routes
+from talas.domains.search.index import FollowedIndex, following
 from talas.domains.search.routes import api_routes as search_routes
 from talas.domains.tags.routes import api_routes as tags_routes
 from talas.domains.tracks.routes import api_routes as tracks_routes
@@ -103,14 +104,17 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)
     await events.start()
     sampling = asyncio.create_task(sample_process("api"))
+    search = FollowedIndex(settings.data_dir / "search")
     try:
-        yield ApiContext(
-            settings,
-            db,
-            guard,
-            storage=Storage.open(settings.files),
-            docs_storage=Storage.open_docs(settings.files),
-        )
+        async with following(search, db):
+            yield ApiContext(
+                settings,
+                db,
+                guard,
+                storage=Storage.open(settings.files),
+                docs_storage=Storage.open_docs(settings.files),
+                search=search,
+            )
     finally:
         sampling.cancel()
         await events.stop()

@@ -10,6 +10,7 @@ from talas.core.database import Database
 from talas.core.errors import FieldError, InvalidData, Unauthenticated
 from talas.core.http.body import PacedBody, join_bounded, too_large
 from talas.core.http.pagination import Page, parse_page
+from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor, SessionGuard
 from talas.core.settings import Settings
 from talas.core.storage import Storage
@@ -31,12 +32,14 @@ class ApiContext:
         *,
         storage: Storage,
         docs_storage: Storage,
+        search: SearchIndex,
     ) -> None:
         self.settings = settings
         self.db = db
         self.guard = guard
         self.storage = storage
         self.docs_storage = docs_storage
+        self.search = search
         self.draining = False
 
 
@@ -61,6 +64,10 @@ class Request(litestar.Request[Actor, Any, State]):
     @property
     def docs_storage(self) -> Storage:
         return self.context.docs_storage
+
+    @property
+    def search(self) -> SearchIndex:
+        return self.context.search
 
     @property
     def client_address(self) -> str:
