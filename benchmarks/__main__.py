@@ -12,6 +12,7 @@ from benchmarks.figures import Figure
 PARTS = {
     "serve": "benchmarks.serve",
     "http": "benchmarks.http_api",
+    "hot": "benchmarks.hot",
     "chat": "benchmarks.chat",
     "stream": "benchmarks.stream",
     "pipeline": "benchmarks.pipeline",

@@ -42,6 +42,7 @@ class EventListener:
     def __init__(self, url: str) -> None:
         self._url = url
         self._handlers: dict[str, list[Handler]] = {}
+        self._any_handlers: list[Callable[[], None]] = []
         self._gap_handlers: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
@@ -49,6 +50,10 @@ class EventListener:
 
     def on(self, topic: str, handler: Handler) -> None:
         self._handlers.setdefault(topic, []).append(handler)
+
+    def on_any(self, handler: Callable[[], None]) -> None:
+        """Called after the handlers of each event, whatever its topic."""
+        self._any_handlers.append(handler)
 
     def on_gap(self, handler: Callable[[], None]) -> None:
         """Called after each (re)connection, the first included."""
@@ -113,3 +118,5 @@ class EventListener:
                 handler(event)
             except Exception:
                 log.exception("events.handler_failed")
+        for any_handler in self._any_handlers:
+            any_handler()

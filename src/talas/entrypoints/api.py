@@ -60,6 +60,8 @@ API_ROUTES = [
     *admin_routes,
 ]
 MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
+# Shown to many, changed by few.
+HOT_PATHS = ["/tracks", "/chat/rooms"]
 
 
 def run(settings: Settings) -> None:
@@ -92,7 +94,9 @@ async def _serve(settings: Settings) -> None:
 
 
 def build(context: ApiContext) -> Edge:
-    return create_app(context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES)
+    return create_app(
+        context, api_routes=API_ROUTES, media_routes=MEDIA_ROUTES, hot_paths=HOT_PATHS
+    )
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +111,7 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     search = FollowedIndex(settings.data_dir / "search")
     try:
         async with following(search, db):
-            yield ApiContext(
+            context = ApiContext(
                 settings,
                 db,
                 guard,
@@ -115,6 +119,9 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
                 docs_storage=Storage.open_docs(settings.files),
                 search=search,
             )
+            # What another process tells of may have changed any answer.
+            events.on_any(context.hot_reads.forget_all)
+            yield context
     finally:
         sampling.cancel()
         await events.stop()

@@ -48,9 +48,15 @@ def create_app(
     *,
     api_routes: Sequence[Any],
     media_routes: Sequence[Any] = (),
+    hot_paths: Sequence[str] = (),
     lifespan: Sequence[Any] = (),
 ) -> Edge:
-    """``api_routes`` live under ``/api/v1``, ``media_routes`` at the root."""
+    """``api_routes`` live under ``/api/v1``, ``media_routes`` at the root.
+
+    ``hot_paths`` are routes below ``/api/v1`` whose answers may be up to a second old: what they
+    answer depends on the actor, the query and the database alone, and a public one's not on the
+    actor either.
+    """
     settings = context.settings
     parsers_map[int] = parse_id
     app = Litestar(
@@ -69,7 +75,9 @@ def create_app(
     )
     return Edge(
         app,  # type: ignore[arg-type]
-        signer=context.guard.signer,
+        guard=context.guard,
+        hot_reads=context.hot_reads,
+        hot_paths={BASE_PATH + path: _is_public(app, BASE_PATH + path) for path in hot_paths},
         cors=Cors(settings.http.cors_origins),
         proxies=TrustedProxies(settings.http.trusted_proxies),
         methods_of=lambda path: _methods(app, path),
@@ -166,6 +174,14 @@ def _methods(app: Litestar, path: str) -> set[str]:
         elif _pattern(route.path).fullmatch(path):
             with_parameters.update(route.methods)
     return written_out or with_parameters
+
+
+def _is_public(app: Litestar, path: str) -> bool:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and route.path == path:
+            handler, _ = route.route_handler_map["GET"]
+            return handler.security == []
+    raise ValueError(f"no route is {path}")
 
 
 @functools.lru_cache(None)

@@ -4,7 +4,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,11 +13,13 @@ from talas.core.errors import Forbidden, TalasError, TooManyRequests, Unauthenti
 from talas.core.http.body import WatchedBody
 from talas.core.http.cors import Cors
 from talas.core.http.envelope import encode_failure
+from talas.core.http.hot_reads import HotReads, Key
 from talas.core.http.proxies import TrustedProxies
 from talas.core.limits import RateLimiter, address_key
 from talas.core.logging import AccessLog
 from talas.core.metrics import OPEN_REQUESTS, REQUEST_SECONDS, RESPONSES
-from talas.core.tokens import TokenSigner, TokenType
+from talas.core.sessions import SessionGuard
+from talas.core.tokens import Claims, TokenType
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -43,18 +46,24 @@ class Edge:
         self,
         app: Asgi,
         *,
-        signer: TokenSigner,
+        guard: SessionGuard,
+        hot_reads: HotReads,
+        hot_paths: Mapping[str, bool],
         cors: Cors,
         proxies: TrustedProxies,
         methods_of: Callable[[str], set[str]],
         log_format: str,
         rate_limits: bool,
     ) -> None:
+        """``hot_paths`` says of each path whose answers ``hot_reads`` may hold whether it is the
+        same for everybody; the others are held for each actor."""
         self._app = app
+        self._guard = guard
+        self._hot_reads = hot_reads
+        self._hot_paths = hot_paths
         self._cors = cors
         self._proxies = proxies
         self._methods_of = methods_of
-        self._signer = signer
         self._access_log = AccessLog(log_format)
         self._limits = _Limits() if rate_limits else None
         self._observers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
@@ -71,7 +80,8 @@ class Edge:
         request_id = _request_id(headers)
         scope["request_id"] = request_id
         scope["client"] = self._client(scope, headers)
-        user_id = self._user_id(scope, headers)
+        claims = self._claims(scope, headers)
+        user_id = None if claims is None else claims.user_id
         method, status = scope["method"], 500
         if method == "HEAD" and "HEAD" not in self._methods_of(scope["path"]):
             # As GET; the server leaves the body out.
@@ -98,7 +108,8 @@ class Edge:
             if _is_preflight(scope, headers):
                 await self._answer_preflight(headers[b"origin"], send_with_id)
             else:
-                await self._let_through(scope, user_id, receive, send_with_id)
+                hot_key = self._hot_key(scope, headers, claims) if body.ended else None
+                await self._let_through(scope, user_id, hot_key, receive, send_with_id)
         finally:
             self._open -= 1
             if not self._open:
@@ -118,7 +129,12 @@ class Edge:
         return True
 
     async def _let_through(
-        self, scope: Scope, user_id: int | None, receive: Receive, send: Send
+        self,
+        scope: Scope,
+        user_id: int | None,
+        hot_key: Key | None,
+        receive: Receive,
+        send: Send,
     ) -> None:
         try:
             if self._limits is not None and scope["path"] not in _PROBES:
@@ -126,11 +142,43 @@ class Edge:
         except TooManyRequests as error:
             await send_failure(error, send)
             return
-        if scope["method"] == "OPTIONS" and (methods := self._methods_of(scope["path"])):
+        if hot_key is not None:
+            scope["path_template"] = scope["path"]
+            await self._hot_reads.answer(hot_key, partial(self._app, scope, receive), send)
+        elif scope["method"] == "OPTIONS" and (methods := self._methods_of(scope["path"])):
             allowed = ", ".join(allowed_methods(methods))
             await _send_empty([(b"allow", allowed.encode())], send)
-            return
-        await self._app(scope, receive, send)
+        elif scope["method"] in _READS:
+            await self._app(scope, receive, send)
+        else:
+            await self._write(scope, receive, send)
+
+    async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Who has the answer to a write, and then reads, reads what was written."""
+
+        async def forget_first(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._hot_reads.forget_all()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, forget_first)
+        finally:
+            self._hot_reads.forget_all()
+
+    def _hot_key(
+        self, scope: Scope, headers: dict[bytes, bytes], claims: Claims | None
+    ) -> Key | None:
+        """None where the answer has to come from the route, refusals among them."""
+        public = self._hot_paths.get(scope["path"])
+        if public is None or scope["method"] != "GET" or len(headers) != len(scope["headers"]):
+            return None
+        if public:
+            return None, scope["path"], scope["query_string"]
+        if claims is None or claims.typ is not TokenType.ACCESS:
+            return None
+        actor = self._guard.known_actor(claims)
+        return None if actor is None else (actor, scope["path"], scope["query_string"])
 
     async def _answer_preflight(self, origin: bytes, send: Send) -> None:
         """Browsers ask before most writes; it costs nothing and counts for no limit."""
@@ -147,7 +195,7 @@ class Edge:
             return peer, port
         return self._proxies.client_of(peer, forwarded_for.decode("latin-1")), port
 
-    def _user_id(self, scope: Scope, headers: dict[bytes, bytes]) -> int | None:
+    def _claims(self, scope: Scope, headers: dict[bytes, bytes]) -> Claims | None:
         """Whom the token names; whether its session still lives is the route's question."""
         header = headers.get(b"authorization")
         try:
@@ -157,7 +205,7 @@ class Edge:
                 token, typ = header[7:].strip().decode(), TokenType.ACCESS
             else:
                 return None
-            return self._signer.read(token, typ).user_id if token else None
+            return self._guard.signer.read(token, typ) if token else None
         except (Unauthenticated, ValueError):
             return None
 

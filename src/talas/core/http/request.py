@@ -9,6 +9,7 @@ from litestar.datastructures import Headers, State
 from talas.core.database import Database
 from talas.core.errors import FieldError, InvalidData, Unauthenticated
 from talas.core.http.body import PacedBody, join_bounded, too_large
+from talas.core.http.hot_reads import HotReads
 from talas.core.http.pagination import Page, parse_page
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor, SessionGuard
@@ -40,6 +41,7 @@ class ApiContext:
         self.storage = storage
         self.docs_storage = docs_storage
         self.search = search
+        self.hot_reads = HotReads()
         self.draining = False
 
 
