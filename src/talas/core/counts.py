@@ -27,6 +27,23 @@ FROM (
 ) AS known (rows, unfolded)
 """
 
+SELECT_TOTALS = """
+SELECT coalesce((
+  SELECT sum(known.rows)
+  FROM (
+    SELECT total
+    FROM counts
+    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value)
+    UNION ALL
+    SELECT change
+    FROM count_changes
+    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value)
+  ) AS known (rows)
+), 0)::BIGINT
+FROM unnest($3::INT[]) WITH ORDINALITY AS asked (value, place)
+ORDER BY asked.place
+"""
+
 # Of two at once the second would wait for rows that are gone by then.
 FOLD_CHANGES = """
 WITH folded AS (
@@ -62,6 +79,14 @@ async def total(conn: Connection, relation: str, **key: str | int | bool | None)
     if unfolded and unfolded > MAX_UNFOLDED:
         await fold(conn)
     return int(counted)
+
+
+async def totals(conn: Connection, relation: str, column: str, values: list[int]) -> list[int]:
+    """The rows of a table that is counted by this column alone, for each of the values.
+
+    Each is looked up by itself, so the table may have a million values.
+    """
+    return [row[0] for row in await conn.fetch(SELECT_TOTALS, relation, column, values)]
 
 
 async def fold(conn: Connection) -> None:
