@@ -15,7 +15,7 @@ CREATE TABLE count_changes (
     change BIGINT NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
-CREATE INDEX count_changes_relation_idx ON count_changes (relation);
+CREATE INDEX count_changes_key_idx ON count_changes (relation, key);
 
 -- Counts the rows of a table from now on, by its key columns. One statement that adds or removes
 -- a million rows appends one change for each key. The table has a trigger function of its own,
@@ -93,9 +93,51 @@ $drop$;
 SELECT keep_count('users', 'role', 'status');
 SELECT keep_count('tracks', 'visibility', 'status');
 SELECT keep_count('rooms', 'is_private');
+SELECT keep_count('room_members', 'room_id');
 SELECT keep_count('products', 'category_id', 'status');
 SELECT keep_count('user_products', 'status');
 SELECT keep_count('files', 'type');
 SELECT keep_count('product_docs', 'type');
 SELECT keep_count('audit_log', 'actor_id', 'action', 'target_type');
 SELECT keep_count('reports', 'status', 'target_type');
+
+-- What lists walk along, and what their searches by a part of a text look up.
+
+-- Every run of three characters of a text, case ignored. A text that contains a term has all of
+-- the term's runs, and a GIN index finds those texts; pg_trgm is not everywhere. The cost keeps
+-- the planner from calling it for every row of a table. COLLATE "C", because runs are only told
+-- apart: a query finds the index by saying the same.
+CREATE FUNCTION trigrams(given TEXT) RETURNS TEXT[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS $$
+DECLARE
+    folded TEXT := lower(given);
+    found TEXT[] := '{}';
+BEGIN
+    FOR place IN 1 .. length(folded) - 2 LOOP
+        found[place] := substr(folded, place, 3);
+    END LOOP;
+    RETURN found;
+END
+$$;
+
+CREATE INDEX users_active_idx ON users (id) WHERE status = 'active';
+CREATE INDEX users_trigrams_idx ON users USING gin (
+    trigrams(
+        username || E'\n' || email || E'\n'
+        || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
+    ) COLLATE "C"
+) WITH (fastupdate = off);
+
+DROP INDEX tracks_user_idx;
+CREATE INDEX tracks_shared_idx ON tracks (user_id, id DESC)
+    WHERE status = 'ready' AND visibility = 'public';
+CREATE INDEX tracks_unshared_idx ON tracks (user_id, id DESC)
+    WHERE NOT (status = 'ready' AND visibility = 'public');
+CREATE INDEX tracks_trigrams_idx ON tracks USING gin (
+    trigrams(title || E'\n' || artist) COLLATE "C"
+) WITH (fastupdate = off);
+
+CREATE INDEX rooms_public_idx ON rooms (id) WHERE NOT is_private;
+CREATE INDEX rooms_trigrams_idx ON rooms USING gin (
+    trigrams(name || E'\n' || coalesce(description, '')) COLLATE "C"
+) WITH (fastupdate = off);
