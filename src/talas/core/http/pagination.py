@@ -10,6 +10,14 @@ DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
 
+class Window(msgspec.Struct, frozen=True):
+    """``limit`` rows after ``offset`` others; ``from_end`` counts both from a list's end."""
+
+    limit: int
+    offset: int
+    from_end: bool
+
+
 class Page(msgspec.Struct, frozen=True):
     page: int
     limit: int
@@ -17,6 +25,13 @@ class Page(msgspec.Struct, frozen=True):
     @property
     def offset(self) -> int:
         return (self.page - 1) * self.limit
+
+    def window(self, total: int) -> Window:
+        """The page of a list of ``total`` rows, from the end that is nearer to it."""
+        beyond = total - self.offset - self.limit
+        if self.offset <= beyond or self.offset >= total:
+            return Window(self.limit, self.offset, from_end=False)
+        return Window(self.limit + min(beyond, 0), max(beyond, 0), from_end=True)
 
 
 def parse_int(
