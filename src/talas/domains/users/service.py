@@ -1,5 +1,6 @@
 """Profiles, avatars, and the end of an account."""
 
+from talas.core import counts
 from talas.core.database import Connection
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
@@ -19,16 +20,22 @@ MAX_SEARCH = 100
 async def list_users(
     conn: Connection, page: Page, *, search: str = "", but_user_id: int = 0
 ) -> tuple[list[UserSummary], int]:
-    """Active accounts in order of id, and how many match."""
+    """Active accounts in order of id, and how many match; ``but_user_id`` names an active one."""
     term = clean_text(search, "search", max_length=MAX_SEARCH)
-    limit, offset = page.limit, page.offset
     if term:
-        rows = await sql.search_users(
-            conn, term, but_user_id=but_user_id, limit=limit, offset=offset
-        )
-        return rows, await sql.count_found_users(conn, term, but_user_id=but_user_id)
-    rows = await sql.select_users(conn, but_user_id=but_user_id, limit=limit, offset=offset)
-    return rows, await sql.count_users(conn, but_user_id=but_user_id)
+        return await _search_users(conn, term, page, but_user_id)
+    total = await counts.total(conn, "users", status="active") - (but_user_id > 0)
+    return await sql.select_users(conn, page.window(total), but_user_id=but_user_id), total
+
+
+async def _search_users(
+    conn: Connection, term: str, page: Page, but_user_id: int
+) -> tuple[list[UserSummary], int]:
+    limit, offset = page.limit, page.offset
+    rows = await sql.search_users(conn, term, but_user_id=but_user_id, limit=limit, offset=offset)
+    if offset == 0 and len(rows) < limit:
+        return rows, len(rows)
+    return rows, await sql.count_found_users(conn, term, but_user_id=but_user_id)
 
 
 async def update_profile(

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from talas.core.database import Connection, as_row, as_rows
+from talas.core.database import Connection, as_row, as_rows, has_trigrams
+from talas.core.http.pagination import Window
 from talas.domains.users.schemas import (
     OwnProfile,
     UpdatedProfile,
@@ -32,70 +33,93 @@ async def select_user_profile(conn: Connection, user_id: int) -> UserProfile | N
     return as_row(UserProfile, await conn.fetchrow(SELECT_USER_PROFILE, user_id))
 
 
-SELECT_USERS = """
-SELECT id, username, email, first_name, last_name, avatar
-FROM users
-WHERE status = 'active'
+# S608 below: what is put together are constants of this file.
+def _select_users(direction: str) -> str:
+    """The page is found in the index alone; only its own rows are read."""
+    return f"""
+WITH page AS (
+  SELECT id
+  FROM users
+  WHERE status = 'active'
+    AND id <> $1
+  ORDER BY id {direction}
+  LIMIT $2
+  OFFSET $3
+)
+SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.avatar
+FROM page
+JOIN users AS u ON u.id = page.id
+ORDER BY u.id
+"""  # noqa: S608
+
+
+SELECT_USERS = _select_users("ASC")
+SELECT_USERS_FROM_END = _select_users("DESC")
+
+
+async def select_users(conn: Connection, window: Window, *, but_user_id: int) -> list[UserSummary]:
+    statement = SELECT_USERS_FROM_END if window.from_end else SELECT_USERS
+    records = await conn.fetch(statement, but_user_id, window.limit, window.offset)
+    return as_rows(UserSummary, records)
+
+
+_MATCHES = """status = 'active'
   AND id <> $1
-ORDER BY id
-LIMIT $2 OFFSET $3
-"""
-
-
-async def select_users(
-    conn: Connection, *, but_user_id: int, limit: int, offset: int
-) -> list[UserSummary]:
-    return as_rows(UserSummary, await conn.fetch(SELECT_USERS, but_user_id, limit, offset))
-
-
-COUNT_USERS = """
-SELECT count(*)
-FROM users
-WHERE status = 'active'
-  AND id <> $1
-"""
-
-
-async def count_users(conn: Connection, *, but_user_id: int) -> int:
-    total: int = await conn.fetchval(COUNT_USERS, but_user_id)
-    return total
-
-
-_MATCHES = """(
+  AND (
     strpos(lower(username), lower($2)) > 0
     OR strpos(lower(email), lower($2)) > 0
     OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($2)) > 0
   )"""
+# As the index has it. Texts that have all trigrams of the term may still have them apart.
+_HAS_TRIGRAMS = """trigrams(
+    username || E'\\n' || email || E'\\n'
+    || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
+  ) COLLATE "C" @> trigrams($2)"""
 
-SEARCH_USERS = f"""
-SELECT id, username, email, first_name, last_name, avatar
-FROM users
-WHERE status = 'active'
-  AND id <> $1
-  AND {_MATCHES}
+
+def _search_users(condition: str) -> str:
+    """All that match are looked up before the page is cut: walking along the ids until it is full
+    would read the whole table for a rare term."""
+    return f"""
+WITH found AS MATERIALIZED (
+  SELECT id, username, email, first_name, last_name, avatar
+  FROM users
+  WHERE {condition}
+)
+SELECT *
+FROM found
 ORDER BY id
 LIMIT $3 OFFSET $4
-"""  # noqa: S608 (a constant of this file)
+"""  # noqa: S608
+
+
+def _count_found_users(condition: str) -> str:
+    return f"""
+SELECT count(*)
+FROM users
+WHERE {condition}
+"""  # noqa: S608
+
+
+SEARCH_USERS = _search_users(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
+SEARCH_USERS_BY_SHORT_TERM = _search_users(_MATCHES)
+COUNT_FOUND_USERS = _count_found_users(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
+COUNT_FOUND_USERS_BY_SHORT_TERM = _count_found_users(_MATCHES)
 
 
 async def search_users(
     conn: Connection, term: str, *, but_user_id: int, limit: int, offset: int
 ) -> list[UserSummary]:
-    records = await conn.fetch(SEARCH_USERS, but_user_id, term, limit, offset)
+    """A term of fewer than three characters reads the whole table."""
+    statement = SEARCH_USERS if has_trigrams(term) else SEARCH_USERS_BY_SHORT_TERM
+    records = await conn.fetch(statement, but_user_id, term, limit, offset)
     return as_rows(UserSummary, records)
 
 
-COUNT_FOUND_USERS = f"""
-SELECT count(*)
-FROM users
-WHERE status = 'active'
-  AND id <> $1
-  AND {_MATCHES}
-"""  # noqa: S608 (a constant of this file)
-
-
 async def count_found_users(conn: Connection, term: str, *, but_user_id: int) -> int:
-    total: int = await conn.fetchval(COUNT_FOUND_USERS, but_user_id, term)
+    """As ``search_users``."""
+    statement = COUNT_FOUND_USERS if has_trigrams(term) else COUNT_FOUND_USERS_BY_SHORT_TERM
+    total: int = await conn.fetchval(statement, but_user_id, term)
     return total
 
 
