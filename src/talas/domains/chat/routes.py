@@ -9,8 +9,9 @@ from talas.core.http.envelope import Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
 from talas.domains.chat import service
+from talas.domains.chat.rooms import service as rooms_service
+from talas.domains.chat.rooms.sql import ListedRoom
 from talas.domains.chat.schemas import DEFAULT_HISTORY, MAX_HISTORY, CreateRoom, HistoryMessage
-from talas.domains.chat.sql import ListedRoom
 
 _HISTORY_QUERY = (
     int_query("limit", "How many at most", default=DEFAULT_HISTORY, least=1, most=MAX_HISTORY),
@@ -31,7 +32,7 @@ async def list_rooms(request: Request) -> Paged[ListedRoom]:
     page = request.read_page()
     search = request.query_params.get("search")
     async with request.db.connection() as conn:
-        rooms, total = await service.list_rooms(conn, actor, page, search=search)
+        rooms, total = await rooms_service.list_rooms(conn, actor, page, search=search)
     return paged(rooms, page, total)
 
 
@@ -40,7 +41,7 @@ async def create_room(request: Request) -> Envelope[ListedRoom]:
     actor = await request.actor()
     body = await request.body_as(CreateRoom)
     async with request.db.transaction() as conn:
-        room = await service.create_room(conn, actor, body)
+        room = await rooms_service.create_room(conn, actor, body)
     return ok(room, "Room created successfully")
 
 

@@ -21,16 +21,6 @@ class RoomRow(msgspec.Struct, frozen=True):
     is_member: bool
 
 
-class ListedRoom(msgspec.Struct, frozen=True):
-    id: int
-    name: str
-    description: str | None
-    is_private: bool
-    member_count: int
-    created_by: int | None
-    created_at: datetime
-
-
 class LockedRoom(msgspec.Struct, frozen=True):
     id: int
     name: str
@@ -101,38 +91,6 @@ SELECT r.id, r.name, r.is_private, r.seq, m.user_id IS NOT NULL
 FROM rooms AS r
 LEFT JOIN room_members AS m ON m.room_id = r.id AND m.user_id = $2
 WHERE r.name_key = $1
-"""
-
-SELECT_ROOMS = """
-SELECT r.id, r.name, r.description, r.is_private, c.members, r.created_by, r.created_at
-FROM rooms AS r
-CROSS JOIN LATERAL (
-    SELECT count(*) AS members
-    FROM room_members AS m
-    WHERE m.room_id = r.id
-) AS c
-WHERE (NOT r.is_private OR EXISTS (
-    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
-))
-  AND ($2::text IS NULL OR r.name ILIKE $2 OR r.description ILIKE $2)
-ORDER BY r.id
-LIMIT $3 OFFSET $4
-"""
-
-COUNT_ROOMS = """
-SELECT count(*)
-FROM rooms AS r
-WHERE (NOT r.is_private OR EXISTS (
-    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
-))
-  AND ($2::text IS NULL OR r.name ILIKE $2 OR r.description ILIKE $2)
-"""
-
-INSERT_ROOM = """
-INSERT INTO rooms (name, name_key, description, is_private, created_by)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (name_key) DO NOTHING
-RETURNING id, name, description, is_private, 1, created_by, created_at
 """
 
 INSERT_MEMBER = """
@@ -287,30 +245,6 @@ SELECT EXISTS (SELECT FROM messages WHERE id = $1)
 
 async def select_room(conn: Connection, name_key: str, user_id: int) -> RoomRow | None:
     return as_row(RoomRow, await conn.fetchrow(SELECT_ROOM, name_key, user_id))
-
-
-async def select_rooms(
-    conn: Connection, user_id: int, pattern: str | None, *, limit: int, offset: int
-) -> list[ListedRoom]:
-    rows = await conn.fetch(SELECT_ROOMS, user_id, pattern, limit, offset)
-    return as_rows(ListedRoom, rows)
-
-
-async def count_rooms(conn: Connection, user_id: int, pattern: str | None) -> int:
-    return int(await conn.fetchval(COUNT_ROOMS, user_id, pattern))
-
-
-async def insert_room(
-    conn: Connection,
-    name: str,
-    name_key: str,
-    description: str | None,
-    is_private: bool,
-    created_by: int,
-) -> ListedRoom | None:
-    """None where the name is taken."""
-    row = await conn.fetchrow(INSERT_ROOM, name, name_key, description, is_private, created_by)
-    return as_row(ListedRoom, row)
 
 
 async def insert_member(conn: Connection, room_id: int, user_id: int, role: str) -> None:
