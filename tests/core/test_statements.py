@@ -1,13 +1,14 @@
 """Every SQL statement of the code fits the migrated schema.
 
-A statement is a module-level constant in capitals, next to the function that runs it, in a module
-named ``sql`` or in any module of ``core``.
+A statement is a module-level constant in capitals, or a value of a dict that is one, next to the
+function that runs it, in a module named ``sql`` or in any module of ``core``.
 """
 
 import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
 import asyncpg
 import pytest
@@ -31,12 +32,22 @@ def modules() -> Iterator[str]:
 def statements() -> dict[str, str]:
     found = {}
     for name in modules():
-        for constant, value in vars(importlib.import_module(name)).items():
-            if not isinstance(value, str) or not PREPARABLE.fullmatch(constant):
-                continue
+        for constant, value in constants(importlib.import_module(name)):
             if name.endswith(".sql") or STATEMENT.match(value):
                 found[f"{name}.{constant}"] = value
     return found
+
+
+def constants(module: ModuleType) -> Iterator[tuple[str, str]]:
+    for constant, value in vars(module).items():
+        if not PREPARABLE.fullmatch(constant):
+            continue
+        if isinstance(value, str):
+            yield constant, value
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                if isinstance(part, str):
+                    yield f"{constant}[{key}]", part
 
 
 async def unprepared(url: str) -> dict[str, str]:
