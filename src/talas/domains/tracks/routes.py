@@ -21,7 +21,8 @@ from talas.core.sessions import hold_account
 from talas.core.text import clean_text
 from talas.core.uploads import received
 from talas.domains.tags.service import normal_form
-from talas.domains.tracks import access, media, service, sql
+from talas.domains.tracks import access, media, service
+from talas.domains.tracks.lists import service as lists
 from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.service import as_track
@@ -84,7 +85,7 @@ async def upload_track(request: Request) -> Envelope[Track]:
             text_query("tag", "Only tracks with this tag"),
             int_query("user_id", "Only this user's tracks", least=1, most=MAX_ID),
             text_query("q", "Only tracks whose title or artist contains this"),
-            choice_query("sort", "What comes first", sql.SORTS),
+            choice_query("sort", "What comes first", lists.SORTS),
         ),
     ),
 )
@@ -92,7 +93,7 @@ async def list_tracks(request: Request) -> Paged[Track]:
     actor = await request.actor()
     page, wanted = request.read_page(), _read_filter(request)
     async with request.db.connection() as conn:
-        rows, total = await service.list_tracks(conn, actor, wanted, page)
+        rows, total = await lists.list_tracks(conn, actor, wanted, page)
     return paged([as_track(row) for row in rows], page, total)
 
 
@@ -131,9 +132,9 @@ async def delete_track(request: Request, track_id: int) -> Acknowledged:
 def _read_filter(request: Request) -> TrackFilter:
     query = request.query_params
     user_id = parse_int("user_id", query.get("user_id"), default=0, least=1, most=MAX_ID)
-    sort = query.get("sort", sql.SORTS[0])
-    if sort not in sql.SORTS:
-        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(sql.SORTS)}"))
+    sort = query.get("sort", lists.SORTS[0])
+    if sort not in lists.SORTS:
+        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(lists.SORTS)}"))
     tag = clean_text(query.get("tag") or "", "tag", max_length=MAX_QUERY)
     text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
     return TrackFilter(

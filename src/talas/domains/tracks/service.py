@@ -8,7 +8,6 @@ from talas.audio.containers import Container
 from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
-from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
 from talas.core.uploads import Upload
@@ -17,7 +16,7 @@ from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
 from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack, DeleteObjects
-from talas.domains.tracks.schemas import NewTrack, Track, TrackFilter, UpdateTrackRequest
+from talas.domains.tracks.schemas import NewTrack, Track, UpdateTrackRequest
 from talas.domains.tracks.sql import MediaRow, TrackRow
 
 MAX_TITLE = 200
@@ -133,17 +132,6 @@ async def _track_of_key(
             "This Idempotency-Key was used for another file", code="idempotency_key_reused"
         )
     return track
-
-
-async def list_tracks(
-    conn: Connection, actor: Actor, wanted: TrackFilter, page: Page
-) -> tuple[list[TrackRow], int]:
-    """The page and the exact number of all that match."""
-    viewer_id, limit, offset = actor.user_id, page.limit, page.offset
-    rows = await sql.select_tracks(conn, wanted, viewer_id=viewer_id, limit=limit, offset=offset)
-    if offset == 0 and len(rows) < limit:
-        return rows, len(rows)
-    return rows, await sql.count_tracks(conn, wanted, viewer_id=viewer_id)
 
 
 async def update_track(

@@ -1,15 +1,29 @@
 """Tracks as PostgreSQL keeps them."""
 
 import datetime as dt
+from typing import ClassVar
 
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
-from talas.domains.tracks.schemas import TrackFilter
 
 
 class TrackRow(msgspec.Struct, frozen=True):
     """A track as one user sees it; ``liked`` is theirs."""
+
+    COLUMNS: ClassVar[str] = """t.id, t.user_id, t.title, t.artist, t.description, t.visibility,
+  t.status, t.error, t.license, t.container, t.media_type, t.filename, t.content_hash, t.size,
+  t.storage_key, t.duration_ms, t.bitrate, t.sample_rate, t.channels, t.loudness_lufs, t.peak_dbtp,
+  t.bpm, t.key, t.has_cover, t.plays, t.likes, t.created_at, t.updated_at,
+  ARRAY(
+    SELECT g.name
+    FROM track_tags AS tt
+    JOIN tags AS g ON g.id = tt.tag_id
+    WHERE tt.track_id = t.id
+    ORDER BY tt.position
+  ),
+  EXISTS (SELECT FROM track_likes AS l WHERE l.track_id = t.id AND l.user_id = $1)"""
+    """Of a statement's table ``t``, as the user sees it whose id is ``$1``."""
 
     id: int
     user_id: int
@@ -88,21 +102,8 @@ class StoredRow(msgspec.Struct, frozen=True):
 
 
 # S608 below: what is put together are constants of this file.
-_COLUMNS = """t.id, t.user_id, t.title, t.artist, t.description, t.visibility, t.status, t.error,
-  t.license, t.container, t.media_type, t.filename, t.content_hash, t.size, t.storage_key,
-  t.duration_ms, t.bitrate, t.sample_rate, t.channels, t.loudness_lufs, t.peak_dbtp, t.bpm, t.key,
-  t.has_cover, t.plays, t.likes, t.created_at, t.updated_at,
-  ARRAY(
-    SELECT g.name
-    FROM track_tags AS tt
-    JOIN tags AS g ON g.id = tt.tag_id
-    WHERE tt.track_id = t.id
-    ORDER BY tt.position
-  ),
-  EXISTS (SELECT FROM track_likes AS l WHERE l.track_id = t.id AND l.user_id = $1)"""
-
 SELECT_TRACK = f"""
-SELECT {_COLUMNS}
+SELECT {TrackRow.COLUMNS}
 FROM tracks AS t
 WHERE t.id = $2
 """  # noqa: S608
@@ -125,7 +126,7 @@ async def select_media(conn: Connection, track_id: int) -> MediaRow | None:
 
 
 SELECT_TRACK_FOR_UPDATE = f"""
-SELECT {_COLUMNS}
+SELECT {TrackRow.COLUMNS}
 FROM tracks AS t
 WHERE t.id = $2
 FOR UPDATE OF t
@@ -139,7 +140,7 @@ async def select_track_for_update(
 
 
 SELECT_TRACK_BY_IDEMPOTENCY_KEY = f"""
-SELECT {_COLUMNS}
+SELECT {TrackRow.COLUMNS}
 FROM tracks AS t
 WHERE t.user_id = $1 AND t.idempotency_key = $2
 """  # noqa: S608
@@ -151,85 +152,6 @@ async def select_track_by_idempotency_key(
     return as_row(
         TrackRow, await conn.fetchrow(SELECT_TRACK_BY_IDEMPOTENCY_KEY, user_id, idempotency_key)
     )
-
-
-_MATCHES = """($2::INT IS NULL OR t.user_id = $2)
-    AND ($3::TEXT IS NULL OR EXISTS (
-      SELECT
-      FROM track_tags AS tt
-      JOIN tags AS g ON g.id = tt.tag_id
-      WHERE tt.track_id = t.id AND g.name = $3
-    ))
-    AND ($4::TEXT IS NULL
-      OR strpos(lower(t.title), lower($4)) > 0
-      OR strpos(lower(t.artist), lower($4)) > 0)"""
-_SHARED = "t.status = 'ready' AND t.visibility = 'public'"
-
-
-def _select_page(rank: str) -> str:
-    """Both halves stop at the page's end, the first along an index that has its order."""
-    return f"""
-WITH page AS (
-  (
-    SELECT t.id, {rank} AS rank
-    FROM tracks AS t
-    WHERE {_SHARED}
-    AND {_MATCHES}
-    ORDER BY {rank} DESC, t.id DESC
-    LIMIT $5::BIGINT + $6::BIGINT
-  )
-  UNION ALL
-  (
-    SELECT t.id, {rank} AS rank
-    FROM tracks AS t
-    WHERE t.user_id = $1 AND NOT ({_SHARED})
-    AND {_MATCHES}
-    ORDER BY {rank} DESC, t.id DESC
-    LIMIT $5::BIGINT + $6::BIGINT
-  )
-  ORDER BY rank DESC, id DESC
-  LIMIT $5
-  OFFSET $6
-)
-SELECT {_COLUMNS}
-FROM page
-JOIN tracks AS t ON t.id = page.id
-ORDER BY page.rank DESC, t.id DESC
-"""  # noqa: S608
-
-
-SELECT_TRACKS_BY_NEWEST = _select_page("t.id")
-SELECT_TRACKS_BY_PLAYS = _select_page("t.plays")
-SELECT_TRACKS_BY_LIKES = _select_page("t.likes")
-_SELECT_TRACKS_BY = {
-    "newest": SELECT_TRACKS_BY_NEWEST,
-    "plays": SELECT_TRACKS_BY_PLAYS,
-    "likes": SELECT_TRACKS_BY_LIKES,
-}
-SORTS = tuple(_SELECT_TRACKS_BY)
-
-
-async def select_tracks(
-    conn: Connection, wanted: TrackFilter, *, viewer_id: int, limit: int, offset: int
-) -> list[TrackRow]:
-    """``wanted.sort`` is one of SORTS."""
-    statement = _SELECT_TRACKS_BY[wanted.sort]
-    filters = (wanted.user_id, wanted.tag, wanted.text)
-    return as_rows(TrackRow, await conn.fetch(statement, viewer_id, *filters, limit, offset))
-
-
-COUNT_TRACKS = f"""
-SELECT count(*)
-FROM tracks AS t
-WHERE (({_SHARED}) OR t.user_id = $1)
-AND {_MATCHES}
-"""  # noqa: S608
-
-
-async def count_tracks(conn: Connection, wanted: TrackFilter, *, viewer_id: int) -> int:
-    filters = (wanted.user_id, wanted.tag, wanted.text)
-    count: int = await conn.fetchval(COUNT_TRACKS, viewer_id, *filters)
-    return count
 
 
 INSERT_TRACK = """
