@@ -32,7 +32,8 @@ from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
 from talas.domains.products.routes import api_routes as products_routes
 from talas.domains.reports.routes import api_routes as reports_routes
-from talas.domains.search.index import FollowedIndex, following
+from talas.domains.search.feed import feeding
+from talas.domains.search.index import FollowedIndex
 from talas.domains.search.routes import api_routes as search_routes
 from talas.domains.tags.routes import api_routes as tags_routes
 from talas.domains.tracks.routes import api_routes as tracks_routes
@@ -110,7 +111,7 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     sampling = asyncio.create_task(sample_process("api"))
     search = FollowedIndex(settings.data_dir / "search")
     try:
-        async with following(search, db):
+        async with feeding(search, db):
             context = ApiContext(
                 settings,
                 db,

@@ -4,6 +4,7 @@ which it checks only when asked to."""
 import json
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -31,6 +32,10 @@ class _Versioned(msgspec.Struct):
     crc: int
 
 
+class IndexFailed(Exception):
+    """Why tantivy could not do what it was asked: damage, a full disk, or a fault."""
+
+
 class Damaged(Exception):
     """The message names the file and what is wrong with it."""
 
@@ -50,9 +55,18 @@ def check_files(generation: Path) -> None:
         return
 
 
-def is_panic(error: BaseException) -> bool:
-    """Whether Rust code gave up: its exception is no ``Exception``, and cannot be imported."""
-    return type(error).__name__ == "PanicException"
+@contextmanager
+def naming_failures() -> Iterator[None]:
+    """Turns what tantivy raises into IndexFailed: errors are ValueError whatever they are about,
+    and a panic is no ``Exception`` and cannot be imported."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise IndexFailed(str(error)) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexFailed(f"tantivy gave up: {error}") from error
 
 
 def _read_meta(generation: Path) -> bytes:

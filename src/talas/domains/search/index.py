@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ import tantivy
 from talas.core.database import Database, is_unavailable
 from talas.core.errors import Unavailable
 from talas.domains.search import documents, generations, sql
-from talas.domains.search.damage import is_panic
+from talas.domains.search.damage import IndexFailed, naming_failures
 from talas.domains.search.stamp import Stamp, current_schema, read_stamp
 
 FOLLOW_S = 0.25
@@ -106,11 +106,10 @@ class FollowedIndex:
         self, question: Callable[[tantivy.Searcher], AnswerT], searcher: tantivy.Searcher
     ) -> AnswerT:
         try:
-            return question(searcher)
-        except BaseException as error:
-            if not is_panic(error) and not isinstance(error, (ValueError, OSError)):
-                raise
-            log.error("search.question_failed", error=str(error), exc_info=error)
+            with naming_failures():
+                return question(searcher)
+        except IndexFailed:
+            log.exception("search.question_failed")
             with contextlib.suppress(OSError):
                 generations.suspect(self.folder)
             raise Unavailable(_FAILED) from None
@@ -133,10 +132,9 @@ class FollowedIndex:
         if version is None:
             return "its files are gone"
         try:
-            opened = self._open(generation, version)
-        except BaseException as error:
-            if not is_panic(error) and not isinstance(error, (ValueError, OSError)):
-                raise
+            with naming_failures():
+                opened = self._open(generation, version)
+        except IndexFailed as error:
             return f"it cannot be opened: {error}"
         if opened is None:
             return "it has never been complete"
@@ -159,16 +157,3 @@ class FollowedIndex:
         searcher = index.searcher()
         stamp = read_stamp(index, searcher)
         return None if stamp is None else _Opened(generation, version, index, searcher, stamp)
-
-
-@contextlib.asynccontextmanager
-async def following(search: FollowedIndex, db: Database) -> AsyncIterator[FollowedIndex]:
-    """``search``, kept up to date for as long as the block lasts."""
-    task = asyncio.create_task(search.follow(db))
-    try:
-        yield search
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        search.close()

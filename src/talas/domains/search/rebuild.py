@@ -1,0 +1,132 @@
+"""The whole index anew, beside the one that answers meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from talas.core.database import Database
+from talas.core.errors import Conflict
+from talas.core.file_lock import FileLock
+from talas.domains.search import generations, sql
+from talas.domains.search.changes import read_changes
+from talas.domains.search.entities import Entity
+from talas.domains.search.stamp import Stamp, current_schema
+from talas.domains.search.writer import GenerationWriter
+
+PAGE = 500
+
+Report = Callable[[str, int], None]
+AnswerT = TypeVar("AnswerT")
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """``heap`` in bytes, for all ``threads`` that index; ``pause_s`` after every few documents."""
+
+    heap: int
+    threads: int
+    pause_s: float = 0.0
+
+
+ALONE = Pace(heap=200_000_000, threads=2)
+BESIDE_REQUESTS = Pace(heap=30_000_000, threads=1, pause_s=0.001)
+
+
+async def rebuild(db: Database, folder: Path, pace: Pace, report: Report | None = None) -> Path:
+    """The new generation, once it is the current one. ``report`` hears of each page: its kind, and
+    how many rows it had.
+
+    Raises Conflict when another process is at it, IndexFailed and OSError when the disk refuses.
+    Cancelled or killed, it leaves the old generation as it was.
+    """
+    generations.make_folder(folder)
+    lock = FileLock(folder / generations.REBUILD_LOCK)
+    try:
+        if not lock.try_exclusive():
+            raise Conflict("The search index is being rebuilt already; wait until that has ended")
+        generations.delete_others(folder)
+        try:
+            await _Build(db, generations.create(folder), pace, report).run()
+        finally:
+            generations.delete_others(folder)
+    finally:
+        lock.release()
+    current = generations.current(folder)
+    assert current is not None
+    return current
+
+
+class _Build:
+    """One generation on its way. What blocks runs in a thread of its own, one thing at a time."""
+
+    def __init__(self, db: Database, generation: Path, pace: Pace, report: Report | None) -> None:
+        self._db = db
+        self._generation = generation
+        self._pace = pace
+        self._report = report
+        self._thread = ThreadPoolExecutor(1, "search-rebuild")
+
+    async def run(self) -> None:
+        writer: GenerationWriter | None = None
+        try:
+            writer = await self._in_thread(self._open_writer)
+            await self._fill(writer)
+            await self._in_thread(writer.finish)
+            generations.switch(self._generation.parent, self._generation)
+        finally:
+            # In turn, after what may still be running when this was cancelled.
+            if writer is not None:
+                await asyncio.shield(self._in_thread(writer.close))
+            self._thread.shutdown(wait=False)
+
+    async def _fill(self, writer: GenerationWriter) -> None:
+        """Changes that commit meanwhile have a later position, and are taken in at the end."""
+        async with self._db.connection() as conn:
+            source = await sql.select_source(conn)
+        stamp = Stamp(source.identity, current_schema(), source.position)
+        for kind in sql.KINDS:
+            await self._fill_kind(writer, kind)
+        await self._in_thread(writer.commit, stamp)
+        await self._catch_up(writer, stamp)
+
+    async def _fill_kind(self, writer: GenerationWriter, kind: str) -> None:
+        """The next page is read while one is indexed."""
+        page = await self._read_page(kind, 0)
+        while page:
+            reading = asyncio.create_task(self._read_page(kind, page[-1].id))
+            try:
+                await self._in_thread(writer.add, page)
+            finally:
+                if not reading.done():
+                    await asyncio.wait({reading})
+            if self._report is not None:
+                self._report(kind, len(page))
+            page = reading.result()
+
+    async def _read_page(self, kind: str, after: int) -> list[Entity]:
+        async with self._db.connection() as conn:
+            return await sql.select_entities_after(conn, kind, after=after, limit=PAGE)
+
+    async def _catch_up(self, writer: GenerationWriter, stamp: Stamp) -> None:
+        while True:
+            async with self._db.connection() as conn:
+                await sql.move_intake(conn, limit=PAGE)
+                batch = await read_changes(conn, after=stamp.position, limit=PAGE)
+            if batch is None:
+                return
+            for kind, (ids, entities) in batch.rows.items():
+                await self._in_thread(writer.replace, kind, ids, entities)
+            stamp = msgspec.structs.replace(stamp, position=batch.position)
+            await self._in_thread(writer.commit, stamp)
+
+    def _open_writer(self) -> GenerationWriter:
+        pace = self._pace
+        return GenerationWriter(
+            self._generation, heap=pace.heap, threads=pace.threads, pause_s=pace.pause_s
+        )
+
+    def _in_thread(self, act: Callable[..., AnswerT], *arguments: object) -> Awaitable[AnswerT]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)
