@@ -81,6 +81,12 @@ async def list_files(
     return [as_file(row) for row in rows], await sql.count_files(conn, product_id)
 
 
+async def list_own_by_ids(conn: Connection, owner_id: int, file_ids: list[int]) -> list[File]:
+    """Those of them that are the owner's, in any order."""
+    rows = await sql.select_own_files_by_ids(conn, file_ids, user_id=owner_id)
+    return [as_file(row) for row in rows]
+
+
 async def delete_file(conn: Connection, owner_id: int, file_id: int) -> None:
     """The row goes with the transaction, the object by a job of the same transaction."""
     storage_key = None

@@ -83,6 +83,21 @@ async def select_files(
     return as_rows(FileRow, await conn.fetch(SELECT_FILES, product_id, limit, offset))
 
 
+SELECT_OWN_FILES_BY_IDS = """
+SELECT f.id, f.product_id, f.filename, f.type, f.mime_type, f.size, f.content_hash, f.storage_key,
+  f.uploaded_at
+FROM files AS f
+JOIN user_products AS p ON p.id = f.product_id
+WHERE f.id = ANY($1::INT[]) AND p.user_id = $2
+"""
+
+
+async def select_own_files_by_ids(
+    conn: Connection, file_ids: list[int], *, user_id: int
+) -> list[FileRow]:
+    return as_rows(FileRow, await conn.fetch(SELECT_OWN_FILES_BY_IDS, file_ids, user_id))
+
+
 SELECT_OWN_FILE = """
 SELECT f.id, f.product_id, f.filename, f.type, f.mime_type, f.size, f.content_hash, f.storage_key,
   f.uploaded_at

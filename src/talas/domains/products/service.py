@@ -48,6 +48,11 @@ async def find_products(conn: Connection, text: str, *, limit: int) -> list[Foun
     return await sql.select_products_containing(conn, text, limit=limit)
 
 
+async def list_by_ids(conn: Connection, product_ids: list[int]) -> list[FoundProduct]:
+    """Those of them that are active, in any order."""
+    return await sql.select_products_by_ids(conn, product_ids)
+
+
 async def create_product(conn: Connection, by: Administrator, new: NewProduct) -> Product:
     """Raises NotFound for a category that is not there."""
     fields = clean_product(given(new))

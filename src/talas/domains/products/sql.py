@@ -136,6 +136,17 @@ async def select_products_containing(
     return as_rows(FoundProduct, await conn.fetch(SELECT_PRODUCTS_CONTAINING, text, limit))
 
 
+SELECT_PRODUCTS_BY_IDS = """
+SELECT id, name, brand, model, description
+FROM products
+WHERE id = ANY($1::INT[]) AND status = 'active'
+"""
+
+
+async def select_products_by_ids(conn: Connection, product_ids: list[int]) -> list[FoundProduct]:
+    return as_rows(FoundProduct, await conn.fetch(SELECT_PRODUCTS_BY_IDS, product_ids))
+
+
 SELECT_NEWEST_PRODUCTS = """
 SELECT id, name, brand, model, description
 FROM products

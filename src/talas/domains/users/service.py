@@ -38,6 +38,11 @@ async def _search_users(
     return rows, await sql.count_found_users(conn, term, but_user_id=but_user_id)
 
 
+async def list_by_ids(conn: Connection, user_ids: list[int]) -> list[UserSummary]:
+    """Those of them that are active accounts, in any order."""
+    return await sql.select_users_by_ids(conn, user_ids)
+
+
 async def update_profile(
     conn: Connection, actor: Actor, changes: dict[str, str | None]
 ) -> UpdatedProfile:

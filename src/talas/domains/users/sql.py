@@ -63,6 +63,17 @@ async def select_users(conn: Connection, window: Window, *, but_user_id: int) ->
     return as_rows(UserSummary, records)
 
 
+SELECT_USERS_BY_IDS = """
+SELECT id, username, email, first_name, last_name, avatar
+FROM users
+WHERE id = ANY($1::INT[]) AND status = 'active'
+"""
+
+
+async def select_users_by_ids(conn: Connection, user_ids: list[int]) -> list[UserSummary]:
+    return as_rows(UserSummary, await conn.fetch(SELECT_USERS_BY_IDS, user_ids))
+
+
 _MATCHES = """status = 'active'
   AND id <> $1
   AND (

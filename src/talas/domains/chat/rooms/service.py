@@ -61,6 +61,12 @@ async def list_rooms(
     return await _with_members(conn, rooms), total
 
 
+async def list_by_ids(conn: Connection, user_id: int, room_ids: list[int]) -> list[ListedRoom]:
+    """Those of them that are public or have the user as a member, in any order."""
+    rooms = await sql.select_rooms_by_ids(conn, room_ids, user_id=user_id)
+    return await _with_members(conn, rooms)
+
+
 async def _search_rooms(
     conn: Connection, actor: Actor, term: str, page: Page
 ) -> tuple[list[ListedRoom], int]:

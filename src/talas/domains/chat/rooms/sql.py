@@ -113,6 +113,22 @@ RETURNING id, name, description, is_private, 1, created_by, created_at
 """
 
 
+SELECT_ROOMS_BY_IDS = f"""
+SELECT {_COLUMNS}
+FROM rooms AS r
+WHERE r.id = ANY($2::INT[]) AND (NOT r.is_private OR EXISTS (
+    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
+  ))
+"""  # noqa: S608
+
+
+async def select_rooms_by_ids(
+    conn: Connection, room_ids: list[int], *, user_id: int
+) -> list[ListedRoom]:
+    """As ``select_rooms``, of those with these ids."""
+    return as_rows(ListedRoom, await conn.fetch(SELECT_ROOMS_BY_IDS, user_id, room_ids))
+
+
 async def select_rooms(conn: Connection, window: Window, *, user_id: int) -> list[ListedRoom]:
     """Without their members' number, which is 0."""
     statement = SELECT_ROOMS_FROM_END if window.from_end else SELECT_ROOMS

@@ -30,6 +30,11 @@ async def list_tracks(conn: Connection, actor: Actor, wanted: TrackFilter, page:
     return await sql.select_page(conn, window, viewer_id=viewer_id, sort=wanted.sort), total
 
 
+async def list_by_ids(conn: Connection, viewer_id: int, track_ids: list[int]) -> list[TrackRow]:
+    """Those of them that the viewer sees in lists, in any order."""
+    return await sql.select_tracks_by_ids(conn, track_ids, viewer_id=viewer_id)
+
+
 async def _of_text(
     conn: Connection, viewer_id: int, text: str, wanted: TrackFilter, page: Page
 ) -> Listed:
