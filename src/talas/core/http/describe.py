@@ -44,10 +44,11 @@ class Query(msgspec.Struct, frozen=True):
     name: str
     description: str
     schema: Schema
+    required: bool = False
 
 
-def text_query(name: str, description: str) -> Query:
-    return Query(name, description, Schema(type=OpenAPIType.STRING))
+def text_query(name: str, description: str, *, required: bool = False) -> Query:
+    return Query(name, description, Schema(type=OpenAPIType.STRING), required)
 
 
 def int_query(
@@ -129,7 +130,7 @@ def _operation(
             param_in="query",
             description=item.description,
             schema=item.schema,
-            required=False,
+            required=item.required,
         )
         for item in query
     ]
