@@ -1,0 +1,100 @@
+"""Shows in a text where it holds what was asked for: HTML, escaped, with ``<mark>``."""
+
+import html
+from collections.abc import Callable, Mapping
+
+from talas.domains.search.analysis import Unit, allowed_edits, stems, units, within_edits
+from talas.domains.search.queries import Question
+
+MAX_FRAGMENT = 200
+_BEFORE = 60
+_MOST_READ = 20_000
+
+Spans = list[tuple[int, int]]
+
+
+def highlight(question: Question, fields: Mapping[str, str | None]) -> dict[str, str]:
+    """Those of the fields that hold a word of the question; of a long one, what is around it.
+
+    What is spelt as asked for is marked; only where no field holds that, what is spelt nearly so.
+    """
+    texts = {name: list(units(text[:_MOST_READ])) for name, text in fields.items() if text}
+    asked = [*question.words, *question.extras]
+    spans: dict[str, Spans] = {name: [] for name in texts}
+    for word in asked:
+        for matches in _ways(word, may_go_on=word is question.last):
+            hits = {name: _spans(found, matches) for name, found in texts.items()}
+            if any(hits.values()):
+                for name, more in hits.items():
+                    spans[name] += more
+                break
+    return {
+        name: _marked(fields[name] or "", sorted(set(found)))
+        for name, found in spans.items()
+        if found
+    }
+
+
+def _ways(word: Unit, *, may_go_on: bool) -> list[Callable[[Unit], bool]]:
+    """From strict to lenient."""
+    asked = {*word.parts, word.word}
+    forms = {stem for part in word.parts for stem in stems(part)}
+
+    def as_written(unit: Unit) -> bool:
+        if asked & {*unit.parts, unit.word}:
+            return True
+        starts = (*unit.parts, unit.word)
+        return may_go_on and any(start.startswith(word.word) for start in starts)
+
+    def in_another_form(unit: Unit) -> bool:
+        return any(stem in forms for part in unit.parts for stem in stems(part))
+
+    def misspelt(unit: Unit) -> bool:
+        return any(_nearly(part, found, may_go_on) for part in word.parts for found in unit.parts)
+
+    return [as_written, in_another_form, misspelt]
+
+
+def _nearly(asked: str, found: str, may_go_on: bool) -> bool:
+    most = allowed_edits(asked)
+    if most == 0:
+        return False
+    if within_edits(asked, found, most):
+        return True
+    lengths = range(len(asked) - 1, min(len(found), len(asked) + 2)) if may_go_on else ()
+    return any(within_edits(asked, found[:length], 1) for length in lengths)
+
+
+def _spans(found: list[Unit], matches: Callable[[Unit], bool]) -> Spans:
+    return [(unit.start, unit.end) for unit in found if matches(unit)]
+
+
+def _marked(text: str, spans: Spans) -> str:
+    start, end = _window(text, spans[0])
+    made = ["…"] if start else []
+    at = start
+    for span_start, span_end in spans:
+        if span_start < at or span_end > end:
+            continue
+        made += [html.escape(text[at:span_start]), "<mark>"]
+        made += [html.escape(text[span_start:span_end]), "</mark>"]
+        at = span_end
+    made.append(html.escape(text[at:end]))
+    if end < len(text):
+        made.append("…")
+    return "".join(made)
+
+
+def _window(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """The part of the text that is shown; it begins and ends between words where it can."""
+    if len(text) <= MAX_FRAGMENT:
+        return 0, len(text)
+    start = max(0, span[0] - _BEFORE)
+    if start:
+        space = text.find(" ", start, span[0])
+        start = space + 1 if space >= 0 else start
+    end = min(len(text), max(start + MAX_FRAGMENT, span[1]))
+    if end < len(text):
+        space = text.rfind(" ", span[1], end)
+        end = space if space >= 0 else end
+    return start, end

@@ -1,0 +1,138 @@
+"""Things to be found, an index of them, and searches."""
+
+import asyncio
+import itertools
+import os
+import time
+from typing import Any
+
+import httpx
+import tantivy
+from tests.builders.products import run_sql
+from tests.builders.users import Account
+from tests.servers import ApiProcess
+
+from talas.core.database import open_connection
+from talas.domains.search import generations, sql
+from talas.domains.search.documents import document, schema
+from talas.domains.search.stamp import Stamp, current_schema, write_stamp
+
+_numbers = itertools.count(1)
+
+
+def unique_word(prefix: str = "") -> str:
+    """Letters alone, far from every other such word."""
+    number = next(_numbers) * 7919 + os.getpid()
+    return prefix + "".join(
+        "bcdfghklmnprstvz"[number >> shift & 15] + "a" for shift in (0, 4, 8, 12)
+    )
+
+
+def create_track(
+    api: ApiProcess,
+    owner: Account,
+    *,
+    title: str = "Untitled",
+    artist: str | None = None,
+    description: str = "",
+    tags: tuple[str, ...] = (),
+    visibility: str = "public",
+    status: str = "ready",
+    **columns: Any,
+) -> int:
+    """The id of a track without a file. ``columns`` are others of the table."""
+    values = {
+        "user_id": owner.id,
+        "title": title,
+        "artist": artist or owner.username,
+        "description": description,
+        "visibility": visibility,
+        "status": status,
+        "container": "wav",
+        "media_type": "audio/wav",
+        "filename": "a.wav",
+        "content_hash": bytes(32),
+        "size": 1,
+        "storage_key": f"tests/{os.getpid()}-{next(_numbers)}",
+        **columns,
+    }
+    places = ", ".join(f"${place}" for place in range(1, len(values) + 1))
+    insert = f"INSERT INTO tracks ({', '.join(values)}) VALUES ({places}) RETURNING id"
+    track_id: int = run_sql(api, insert, *values.values())[0][0]
+    for position, tag in enumerate(tags):
+        tag_id = run_sql(
+            api,
+            "INSERT INTO tags (name) VALUES ($1) "
+            "ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
+            tag,
+        )[0][0]
+        run_sql(api, "INSERT INTO track_tags VALUES ($1, $2, $3)", track_id, tag_id, position)
+    return track_id
+
+
+def create_room(
+    api: ApiProcess, owner: Account, name: str, *, private: bool = False, description: str = ""
+) -> int:
+    body = {"name": name, "is_private": private, "description": description}
+    answer = api.client.post("/chat/rooms", token=owner.token, json=body)
+    assert answer.status_code == 201, answer.text
+    room_id: int = answer.json()["data"]["id"]
+    return room_id
+
+
+def index_now(api: ApiProcess, asker: Account) -> None:
+    """Puts all that the database holds now into an index that stays as it is. Returns when the api
+    answers from it."""
+    marker = unique_word("marker")
+    insert = "INSERT INTO rooms (name, name_key) VALUES ($1::TEXT, $1::TEXT) RETURNING id"
+    room_id = run_sql(api, insert, marker)[0][0]
+    asyncio.run(_build(api))
+    deadline = time.monotonic() + 20
+    while not found(api, asker, marker, kind="rooms"):
+        assert time.monotonic() < deadline, api.log
+        time.sleep(0.05)
+    run_sql(api, "DELETE FROM rooms WHERE id = $1", room_id)
+
+
+async def _build(api: ApiProcess) -> None:
+    folder = api.data_dir / "search"
+    generations.make_folder(folder)
+    generation = generations.create(folder)
+    conn = await open_connection(api.database_url)
+    try:
+        writer = tantivy.Index(schema(), str(generation)).writer(15_000_000, 1)
+        for kind in sql.KINDS:
+            for entity in await sql.select_entities_after(conn, kind, after=0, limit=10_000):
+                writer.add_document(document(entity))
+        source = await sql.select_source(conn)
+        write_stamp(writer, Stamp(source.identity, current_schema(), source.position))
+        writer.commit()
+        writer.wait_merging_threads()
+    finally:
+        await conn.close()
+    generations.switch(folder, generation)
+
+
+def search(
+    api: ApiProcess, asker: Account, text: str, *, kind: str | None = None, **query: Any
+) -> httpx.Response:
+    if kind is not None:
+        query["type"] = kind
+    return api.client.get("/search", token=asker.token, params={"q": text, **query})
+
+
+def hits(
+    api: ApiProcess, asker: Account, text: str, *, kind: str, **query: Any
+) -> list[dict[str, Any]]:
+    """None while there is no index."""
+    answer = search(api, asker, text, kind=kind, **query)
+    if answer.status_code == 503:
+        return []
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["data"][kind]
+    return rows
+
+
+def found(api: ApiProcess, asker: Account, text: str, *, kind: str, **query: Any) -> list[int]:
+    """The ids, best first."""
+    return [hit["id"] for hit in hits(api, asker, text, kind=kind, **query)]
