@@ -1,9 +1,21 @@
-"""What a tag may be called, which tags a track carries, and how much each is used."""
+"""What a tag may be called, which tags a track carries, how much each is used, and how moderators
+keep them in order."""
 
-from talas.core.database import Connection
+import contextlib
+import unicodedata
+from typing import Any
+
+import asyncpg
+
+from talas.core import counts
+from talas.core.database import Connection, is_id
+from talas.core.errors import Conflict, FieldError, InvalidData, NotFound
+from talas.core.http.pagination import Page
 from talas.core.text import FieldChecks
+from talas.domains.admin.service import Administrator, write_audit
 from talas.domains.tags import sql
-from talas.domains.tags.sql import TagUsage
+from talas.domains.tags.schemas import Tag
+from talas.domains.tags.spelling import edit_distance, forgiven_edits
 
 MAX_TAGS = 20
 MAX_TAG = 50
@@ -11,7 +23,7 @@ MAX_TAG = 50
 
 def normal_form(tag: str) -> str:
     """What two spellings have in common that name the same tag, once they are trimmed."""
-    return tag.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag).lower())
 
 
 def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
@@ -28,13 +40,142 @@ def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
 
 
 async def set_tags(conn: Connection, track_id: int, names: list[str]) -> None:
-    """These and no others, shown in this order. ``names`` are as ``check_tags`` gives them."""
-    await sql.delete_track_tags(conn, track_id)
-    if names:
-        await sql.insert_tags(conn, names)
-        await sql.insert_track_tags(conn, track_id, names)
+    """These and no others, shown in this order. ``names`` are as ``check_tags`` gives them. The
+    track is locked, or nobody else sees it yet."""
+    while True:
+        with contextlib.suppress(_TagGone):
+            # Who tries again holds nothing that others wait for.
+            async with conn.transaction():
+                return await _set_tags(conn, track_id, names)
 
 
-async def list_most_used(conn: Connection, viewer_id: int, *, limit: int) -> list[TagUsage]:
-    """By the number of tracks that the viewer may find under each, then by name."""
-    return await sql.select_tags_by_usage(conn, viewer_id=viewer_id, limit=limit)
+class _TagGone(Exception):
+    """It was renamed, merged away or deleted after it had been found there."""
+
+
+async def _set_tags(conn: Connection, track_id: int, names: list[str]) -> None:
+    await sql.insert_tags(conn, names)
+    await sql.lock_counted_tags(conn, track_id, names)
+    await sql.delete_other_track_tags(conn, track_id, names)
+    if await sql.place_track_tags(conn, track_id, names) < len(names):
+        raise _TagGone
+
+
+async def lock_tags_of_user(conn: Connection, user_id: int) -> None:
+    """For who deletes all tracks of a user: those are locked already."""
+    await sql.lock_tags_of_user(conn, user_id)
+
+
+async def list_tags(conn: Connection, viewer_id: int, page: Page) -> tuple[list[Tag], int]:
+    """By the number of tracks that the viewer may find under each, then by name; and how many
+    there are. A tag without any such track is not there."""
+    tags = await sql.select_tags_by_usage(
+        conn, viewer_id=viewer_id, limit=page.limit, offset=page.offset
+    )
+    used = await counts.total(conn, "tags", used=True)
+    return tags, used + await sql.count_tags_of_own_only(conn, viewer_id)
+
+
+async def find_tags(conn: Connection, viewer_id: int, text: str, *, limit: int) -> list[Tag]:
+    """Those that begin with ``text``, the most used first; then those that are spelt nearly so,
+    the nearest first. Of what ``list_tags`` shows; where ``text`` is empty, the most used."""
+    name = normal_form(text)
+    if not name:
+        return await sql.select_tags_by_usage(conn, viewer_id=viewer_id, limit=limit, offset=0)
+    found = await sql.select_tags_by_prefix(conn, name, viewer_id=viewer_id, limit=limit)
+    edits = forgiven_edits(name)
+    if len(found) == limit or not edits or len(name) > MAX_TAG + edits:
+        return found
+    alike = await sql.select_tags_spelt_like(conn, name, edits=edits, viewer_id=viewer_id)
+    near = [
+        (distance, -tag.usage_count, tag.name, tag)
+        for tag in alike
+        if not tag.name.startswith(name) and (distance := edit_distance(name, tag.name)) <= edits
+    ]
+    return [*found, *(tag for *_, tag in sorted(near))][:limit]
+
+
+async def rename_tag(conn: Connection, by: Administrator, tag_id: int, name: str) -> Tag:
+    """Raises NotFound, InvalidData for what cannot be a tag, Conflict when the name is taken."""
+    checks = FieldChecks()
+    name = checks.text("name", normal_form(name), max_length=MAX_TAG, min_length=1)
+    checks.finish()
+    tag = (await _lock_tags(conn, tag_id))[tag_id]
+    if name != tag.name:
+        try:
+            await sql.update_tag_name(conn, tag_id, name)
+        except asyncpg.UniqueViolationError:
+            raise Conflict(
+                f"There is a tag named {name} already; merge this one into it", code="name_taken"
+            ) from None
+        await _audit(conn, by, "tag.update", tag, after={"name": name})
+    return await _shown(conn, by, tag_id)
+
+
+async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id: int) -> Tag:
+    """The other tag, which every track carries from now on that carried this one. Raises NotFound
+    for either, InvalidData for a tag into itself."""
+    if tag_id == into_id:
+        raise InvalidData.of(FieldError("into", "into must be another tag"))
+    if not (is_id(tag_id) and is_id(into_id)):
+        raise _not_found()
+    await sql.lock_tracks_of_tag(conn, tag_id)
+    tags = await _lock_tags(conn, tag_id, into_id)
+    moved = await sql.move_tag_uses(conn, tag_id, into_id=into_id)
+    await sql.advance_tag_uses(conn, tag_id, into_id=into_id)
+    shared = await _remove(conn, tag_id)
+    merged = {"into": into_id, "name": tags[into_id].name, "tracks": moved + shared}
+    await _audit(conn, by, "tag.merge", tags[tag_id], after=merged)
+    return await _shown(conn, by, into_id)
+
+
+async def delete_tag(conn: Connection, by: Administrator, tag_id: int) -> None:
+    """No track carries it afterwards. Raises NotFound."""
+    if not is_id(tag_id):
+        raise _not_found()
+    await sql.lock_tracks_of_tag(conn, tag_id)
+    tags = await _lock_tags(conn, tag_id)
+    await _remove(conn, tag_id)
+    await _audit(conn, by, "tag.delete", tags[tag_id], after=None)
+
+
+async def _lock_tags(conn: Connection, *tag_ids: int) -> dict[int, sql.TagRow]:
+    tags = {}
+    if all(map(is_id, tag_ids)):
+        tags = await sql.select_tags_for_update(conn, [*tag_ids])
+    if len(tags) < len(tag_ids):
+        raise _not_found()
+    return tags
+
+
+async def _remove(conn: Connection, tag_id: int) -> int:
+    """How many tracks carried it."""
+    track_ids = await sql.delete_tag_uses(conn, tag_id)
+    await sql.update_positions(conn, track_ids)
+    await sql.delete_tag(conn, tag_id)
+    return len(track_ids)
+
+
+async def _shown(conn: Connection, by: Administrator, tag_id: int) -> Tag:
+    """As the moderator sees it."""
+    tag = await sql.select_tag(conn, tag_id, viewer_id=by.user_id or 0)
+    assert tag is not None
+    return tag
+
+
+async def _audit(
+    conn: Connection,
+    by: Administrator,
+    action: str,
+    tag: sql.TagRow,
+    *,
+    after: dict[str, Any] | None,
+) -> None:
+    before = {"name": tag.name}
+    await write_audit(
+        conn, by, action, target_type="tag", target_id=tag.id, before=before, after=after
+    )
+
+
+def _not_found() -> NotFound:
+    return NotFound("Tag not found")
