@@ -11,7 +11,7 @@ from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
 from talas.core.uploads import Upload
-from talas.domains.tags.service import check_tags, set_tags
+from talas.domains.tags.service import check_tags, lock_tags_of_user, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
@@ -157,6 +157,9 @@ async def update_track(
     if change.tags is not UNSET:
         tags = check_tags(checks, change.tags or [])
     checks.finish()
+    # Before the visibility: tags are locked in one go, old and new ones.
+    if tags != track.tags:
+        await set_tags(conn, track.id, tags)
     await sql.update_track(
         conn,
         track.id,
@@ -166,8 +169,6 @@ async def update_track(
         visibility=visibility,
         license_id=license_id,
     )
-    if tags != track.tags:
-        await set_tags(conn, track.id, tags)
     return await access.load_track(conn, actor.user_id, track.id)
 
 
@@ -181,6 +182,7 @@ async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
 async def forget_user(conn: Connection, user_id: int) -> None:
     """As delete_track for all that the user has; the likes that they gave go too."""
     await sql.lock_tracks_around_user(conn, user_id)
+    await lock_tags_of_user(conn, user_id)
     storage_keys = await sql.delete_tracks_of_user(conn, user_id)
     for start in range(0, len(storage_keys), _DELETED_AT_ONCE):
         await _enqueue_deletion(conn, storage_keys[start : start + _DELETED_AT_ONCE])
