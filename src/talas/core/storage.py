@@ -163,7 +163,7 @@ class Storage:
         async for batch in obstore.list(self._store, prefix=folder):
             await obstore.delete_async(self._store, [item["path"] for item in batch])
 
-    async def list_under(self, folder: str) -> AsyncIterator[ObjectInfo]:
+    async def list_under(self, folder: str) -> AsyncGenerator[ObjectInfo, None]:
         async for batch in obstore.list(self._store, prefix=folder):
             for item in batch:
                 yield ObjectInfo(item["path"], item["size"], item["last_modified"].timestamp())

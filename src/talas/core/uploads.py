@@ -8,9 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from talas.core.errors import InvalidData, TooLarge
 from talas.core.http.multipart import FormReader
+from talas.core.objects import ORIGINAL
 from talas.core.storage import Storage
-
-ORIGINAL = "original"
 
 KindT = TypeVar("KindT")
 KindT_co = TypeVar("KindT_co", covariant=True)

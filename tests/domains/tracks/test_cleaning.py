@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from tests.conftest import MakeSettings
 
+from talas.core import reconciling
 from talas.core.database import Database
 from talas.core.storage import Storage
 from talas.domains.auth import cleaning as auth_cleaning
@@ -75,7 +76,7 @@ async def test_only_old_objects_without_a_track_are_deleted(db: Database, storag
 async def test_many_orphans(
     db: Database, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaning, "_BATCH", 5)
+    monkeypatch.setattr(reconciling, "_BATCH", 5)
     for number in range(23):
         await _put_old(storage, f"tracks/{number:032x}/original")
         await _put_old(storage, f"tracks/{number:032x}/waveform.dat")

@@ -11,12 +11,12 @@ from talas.audio.measurements import AnalysisResult
 from talas.audio.process import analyse_file
 from talas.core.database import Database
 from talas.core.jobs import JobRunner
+from talas.core.objects import folder_of, register_deletion
 from talas.core.storage import ObjectMissing, Storage
 from talas.domains.tracks import cleaning
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.analysis import sql
-from talas.domains.tracks.objects import folder_of
-from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack, DeleteObjects
+from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack
 
 # Twelve hours of stereo take 80 to 120 s, whatever their size; a large file may be dearer to read.
 CPU_LIMIT_S = 180.0
@@ -41,9 +41,7 @@ class TrackJobs:
 
     def register(self, runner: JobRunner) -> None:
         runner.register(ANALYSE, AnalyseTrack, self.analyse, on_give_up=self.give_up)
-        runner.register(
-            DELETE_OBJECTS, DeleteObjects, self.delete_objects, max_attempts=20, aside=True
-        )
+        register_deletion(runner, DELETE_OBJECTS, self._storage)
         runner.every("tracks.clean", "17 * * * *", self.clean)
         runner.every("tracks.check_objects", "43 4 * * *", self.check_objects)
 
@@ -72,10 +70,6 @@ class TrackJobs:
 
     async def give_up(self, job: AnalyseTrack) -> None:
         await self._fail(job, BROKE_DOWN)
-
-    async def delete_objects(self, job: DeleteObjects) -> None:
-        for storage_key in job.storage_keys:
-            await self._storage.delete_under(folder_of(storage_key))
 
     async def clean(self) -> None:
         await cleaning.delete_orphans(self._db, self._storage)

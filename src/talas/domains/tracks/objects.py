@@ -1,13 +1,11 @@
 """The names of a track's objects in storage: all of one track lie in a folder of their own."""
 
+from talas.core.objects import folder_of
+
 FOLDER = "tracks"
 WAVEFORM_DAT = "waveform.dat"
 WAVEFORM_PNG = "waveform.png"
 COVER = "cover.jpg"
-
-
-def folder_of(storage_key: str) -> str:
-    return storage_key.rpartition("/")[0]
 
 
 def sibling(storage_key: str, name: str) -> str:

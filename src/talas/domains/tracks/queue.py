@@ -14,9 +14,3 @@ class AnalyseTrack(msgspec.Struct, frozen=True, kw_only=True):
     storage_key: str
     placeholder_title: str | None = None
     placeholder_artist: str | None = None
-
-
-class DeleteObjects(msgspec.Struct, frozen=True, kw_only=True):
-    """Of tracks that are gone: all that lies beside these originals, and they themselves."""
-
-    storage_keys: list[str]

@@ -5,9 +5,9 @@ import re
 from msgspec import UNSET
 
 from talas.audio.containers import Container
-from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
+from talas.core.objects import delete_later
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
 from talas.core.uploads import Upload
@@ -15,14 +15,13 @@ from talas.domains.tags.service import check_tags, lock_tags_of_user, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
-from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack, DeleteObjects
+from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack
 from talas.domains.tracks.schemas import NewTrack, Track, UpdateTrackRequest
 from talas.domains.tracks.sql import MediaRow, TrackRow
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
 VISIBILITIES = ("public", "unlisted", "private")
-_DELETED_AT_ONCE = 500
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -176,7 +175,7 @@ async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     """The row goes with the transaction, its objects by a job of the same transaction."""
     track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
     await sql.delete_track(conn, track.id)
-    await _enqueue_deletion(conn, [track.storage_key])
+    await delete_later(conn, DELETE_OBJECTS, [track.storage_key])
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
@@ -184,14 +183,8 @@ async def forget_user(conn: Connection, user_id: int) -> None:
     await sql.lock_tracks_around_user(conn, user_id)
     await lock_tags_of_user(conn, user_id)
     storage_keys = await sql.delete_tracks_of_user(conn, user_id)
-    for start in range(0, len(storage_keys), _DELETED_AT_ONCE):
-        await _enqueue_deletion(conn, storage_keys[start : start + _DELETED_AT_ONCE])
+    await delete_later(conn, DELETE_OBJECTS, storage_keys)
     await sql.delete_likes_of_user(conn, user_id)
-
-
-async def _enqueue_deletion(conn: Connection, storage_keys: list[str]) -> None:
-    job = DeleteObjects(storage_keys=storage_keys)
-    await jobs.enqueue(conn, DELETE_OBJECTS, job, priority=jobs.URGENT)
 
 
 def title_of(filename: str) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
+from talas.core.objects import StoredRow
 
 
 class TrackRow(msgspec.Struct, frozen=True):
@@ -94,11 +95,6 @@ class OutcomeRow(msgspec.Struct, frozen=True):
     id: int
     status: str
     error: str | None
-
-
-class StoredRow(msgspec.Struct, frozen=True):
-    id: int
-    storage_key: str
 
 
 # S608 below: what is put together are constants of this file.
@@ -280,7 +276,7 @@ LIMIT 500
 """
 
 
-async def select_stored(conn: Connection, *, after_id: int) -> list[StoredRow]:
+async def select_stored(conn: Connection, after_id: int) -> list[StoredRow]:
     return as_rows(StoredRow, await conn.fetch(SELECT_STORED, after_id))
 
 
