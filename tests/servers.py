@@ -127,8 +127,8 @@ class Client:
         return self.request("DELETE", path, **arguments)
 
     def _full(self, path: str) -> str:
-        outside = ("/uploads/", "/health", "/ready", "/metrics", "/openapi.json", "/docs")
-        return path if path.startswith(outside) else f"/api/v1{path}"
+        outside = ("/uploads/", "/health", "/ready", "/metrics", "/openapi.json")
+        return path if path.startswith(outside) or path == "/docs" else f"/api/v1{path}"
 
 
 @contextmanager
