@@ -134,3 +134,11 @@ def create_file(api: ApiProcess, token: str, gear_id: int, **upload: Any) -> dic
 def stored_in(folder: Path) -> set[Path]:
     """Everything below a folder, half-written files included."""
     return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def create_doc(api: ApiProcess, token: str, product_id: int, **upload: Any) -> dict[str, Any]:
+    """A document of the house about a product of the catalogue."""
+    answer = post_file(api, token, f"/admin/products/{product_id}/docs", **upload)
+    assert answer.status_code == 201, answer.text
+    doc: dict[str, Any] = answer.json()["data"]
+    return doc

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 from tests.audio.synthesis import picture
+from tests.builders.files import create_doc, create_file, create_gear, pdf
 from tests.builders.tracks import create_track
 from tests.builders.users import login
 from tests.whole_api.estate import ABSENT_ID, Estate
@@ -75,6 +76,31 @@ def _category(estate: Estate) -> Values:
     return {"category_id": estate.call("POST", "/admin/categories", admin=True, json=body)["id"]}
 
 
+def _gear(estate: Estate) -> Values:
+    return {"product_id": create_gear(estate.api, estate.owner)}
+
+
+def _file(estate: Estate) -> dict[str, Any]:
+    gear_id = create_gear(estate.api, estate.owner)
+    return create_file(estate.api, estate.owner.token, gear_id)
+
+
+def _file_id(estate: Estate) -> Values:
+    return {"file_id": _file(estate)["id"]}
+
+
+def _file_name(estate: Estate) -> Values:
+    return {"name": _file(estate)["url"].rpartition("/")[2]}
+
+
+def _doc_id(estate: Estate) -> Values:
+    product_id = _product(estate)["product_id"]
+    return {"doc_id": create_doc(estate.api, estate.admin.token, product_id)["id"]}
+
+
+_NO_FILE = {"file_id": ABSENT_ID}
+_NO_DOC = {"doc_id": ABSENT_ID}
+_DOCUMENT = {"files": {"file": ("manual.pdf", pdf())}, "data": {"type": "manual"}}
 _NO_PRODUCT = {"product_id": ABSENT_ID}
 _NO_CATEGORY = {"category_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
@@ -108,6 +134,28 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("DELETE", "/api/v1/admin/categories/{category_id}"): Entry(
         values=_category, absent=_NO_CATEGORY, stranger=403, admin=True
+    ),
+    ("GET", "/api/v1/products/{product_id}/files"): Entry(values=_gear, absent=_NO_PRODUCT),
+    ("POST", "/api/v1/products/{product_id}/files"): Entry(
+        values=_gear, absent=_NO_PRODUCT, form=_DOCUMENT
+    ),
+    ("DELETE", "/api/v1/files/{file_id}"): Entry(values=_file_id, absent=_NO_FILE),
+    **_both("/api/v1/files/{file_id}/download", Entry(values=_file_id, absent=_NO_FILE)),
+    **_both(
+        "/uploads/files/{name}",
+        Entry(values=_file_name, absent={"name": f"{ABSENT_ID}_manual.pdf"}),
+    ),
+    ("GET", "/api/v1/products/{product_id}/docs"): Entry(
+        values=_product, absent=_NO_PRODUCT, stranger=200
+    ),
+    **_both(
+        "/api/v1/docs/{doc_id}/download", Entry(values=_doc_id, absent=_NO_DOC, stranger=200)
+    ),
+    ("POST", "/api/v1/admin/products/{product_id}/docs"): Entry(
+        values=_product, absent=_NO_PRODUCT, stranger=403, admin=True, form=_DOCUMENT
+    ),
+    ("DELETE", "/api/v1/admin/docs/{doc_id}"): Entry(
+        values=_doc_id, absent=_NO_DOC, stranger=403, admin=True
     ),
     ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("PUT", "/api/v1/tracks/{track_id}"): Entry(

@@ -15,7 +15,8 @@ from talas.core.metrics import sample_process
 from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
-from talas.domains.files.jobs import FileJobs
+from talas.domains.docs import jobs as docs
+from talas.domains.files import jobs as files
 from talas.domains.tracks.jobs import TrackJobs
 
 MAX_CONNECTIONS = 4
@@ -44,7 +45,8 @@ async def _work(settings: Settings) -> None:
     runner = JobRunner(settings.database.url, concurrency=os.cpu_count() or 1)
     storage = Storage.open(settings.files)
     TrackJobs(db, storage).register(runner)
-    FileJobs(storage).register(runner)
+    files.register(runner, db, storage)
+    docs.register(runner, db, Storage.open_docs(settings.files))
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
     runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
     try:

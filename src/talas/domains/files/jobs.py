@@ -1,21 +1,14 @@
 """What the worker does for files."""
 
+from talas.core.database import Database
 from talas.core.jobs import JobRunner
+from talas.core.objects import register_deletion
+from talas.core.reconciling import register_reconciling
 from talas.core.storage import Storage
-from talas.domains.files.queue import DELETE_OBJECTS, DeleteObjects
+from talas.domains.files.cleaning import shelf
+from talas.domains.files.objects import DELETE_OBJECTS
 
 
-class FileJobs:
-    """Handlers, with what they work on."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def register(self, runner: JobRunner) -> None:
-        runner.register(
-            DELETE_OBJECTS, DeleteObjects, self.delete_objects, max_attempts=20, aside=True
-        )
-
-    async def delete_objects(self, job: DeleteObjects) -> None:
-        for storage_key in job.storage_keys:
-            await self._storage.delete_under(storage_key.rpartition("/")[0])
+def register(runner: JobRunner, db: Database, storage: Storage) -> None:
+    register_deletion(runner, DELETE_OBJECTS, storage)
+    register_reconciling(runner, db, shelf(storage), hourly_at=21, daily_at="3 5")

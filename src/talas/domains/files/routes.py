@@ -1,25 +1,16 @@
 """``/products/{id}/files`` and ``/files``: invoices, manuals and pictures of one's own gear."""
 
 from litestar import delete, get, post
-from litestar.openapi.spec import Schema
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from talas.core.formats.documents import DocumentInspector
 from talas.core.http.describe import PAGE_QUERY, describe
+from talas.core.http.document_form import DOCUMENT_FORM, received_document
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
-from talas.core.http.multipart import FormReader, read_form_head
 from talas.core.http.pagination import paged
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
-from talas.core.uploads import received
 from talas.domains.files import media, service
 from talas.domains.files.objects import FOLDER
 from talas.domains.files.schemas import File, UploadedFile
-
-_FORM = {
-    "file": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
-    "type": Schema(type=OpenAPIType.STRING, enum=list(service.TYPES)),
-}
 
 
 @post(
@@ -27,32 +18,23 @@ _FORM = {
     **describe(
         "Keep a file with a piece of one's gear",
         tag="files",
-        form=_FORM,
+        form=DOCUMENT_FORM,
         errors=(404, 409, 415, 507),
     ),
 )
 async def upload_file(request: Request, product_id: int) -> Envelope[UploadedFile]:
     """``product_id`` is the id of one's own gear, as ``/user-products`` gives it."""
     actor = await request.actor()
-    headers, max_size = request.headers, request.settings.files.max_file_size
+    max_size = request.settings.files.max_file_size
     async with request.db.connection() as conn:
         await service.check_room(conn, actor.user_id, product_id)
-    head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
-    receiving = received(
-        FormReader(request.receive, head, max_body=max_size),
-        request.storage,
-        folder=FOLDER,
-        max_size=max_size,
-        inspect=DocumentInspector,
-    )
-    async with receiving as form:
-        kind = service.read_type(form.fields)
-        async with request.db.transaction() as conn:
-            # An upload may take longer than its account lives.
-            await hold_account(conn, actor)
-            file = await service.create_file(
-                conn, form.upload, owner_id=actor.user_id, product_id=product_id, kind=kind
-            )
+    receiving = received_document(request, request.storage, folder=FOLDER, max_size=max_size)
+    async with receiving as document, request.db.transaction() as conn:
+        # An upload may take longer than its account lives.
+        await hold_account(conn, actor)
+        file = await service.create_file(
+            conn, document, owner_id=actor.user_id, product_id=product_id
+        )
     return ok(file, "File uploaded successfully")
 
 

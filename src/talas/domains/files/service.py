@@ -2,32 +2,16 @@
 
 from urllib.parse import quote
 
-from talas.core import jobs
 from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict
-from talas.core.formats.documents import Format
+from talas.core.http.document_form import Document
 from talas.core.http.pagination import Page
-from talas.core.text import FieldChecks
-from talas.core.uploads import Upload
+from talas.core.objects import delete_later
 from talas.domains.files import access, sql
-from talas.domains.files.queue import DELETE_OBJECTS, DeleteObjects
+from talas.domains.files.objects import DELETE_OBJECTS
 from talas.domains.files.schemas import File, UploadedFile
 
-TYPES = ("manual", "warranty", "invoice", "image", "document")
 MAX_FILES = 100
-_DELETED_AT_ONCE = 500
-
-
-def read_type(fields: dict[str, list[str]]) -> str:
-    """The field ``type`` of an upload form; of one sent twice the last counts.
-
-    Raises InvalidData.
-    """
-    checks = FieldChecks()
-    given = fields.get("type", [""])[-1].strip()
-    kind = checks.one_of("type", given, TYPES)
-    checks.finish()
-    return kind
 
 
 async def check_room(conn: Connection, owner_id: int, product_id: int) -> None:
@@ -38,7 +22,7 @@ async def check_room(conn: Connection, owner_id: int, product_id: int) -> None:
 
 
 async def create_file(
-    conn: Connection, upload: Upload[Format], *, owner_id: int, product_id: int, kind: str
+    conn: Connection, document: Document, *, owner_id: int, product_id: int
 ) -> UploadedFile:
     """Makes the row and keeps the upload. Raises as ``check_room``: the gear may have been deleted
     or filled while the file was on its way."""
@@ -46,15 +30,15 @@ async def create_file(
     await _check_count(conn, product_id)
     new = sql.NewRow(
         product_id=product_id,
-        filename=upload.filename,
-        type=kind,
-        mime_type=upload.kind.media_type,
-        size=upload.size,
-        content_hash=upload.content_hash,
-        storage_key=upload.storage_key,
+        filename=document.upload.filename,
+        type=document.type,
+        mime_type=document.upload.kind.media_type,
+        size=document.upload.size,
+        content_hash=document.upload.content_hash,
+        storage_key=document.upload.storage_key,
     )
     file_id = await sql.insert_file(conn, new)
-    upload.keep()
+    document.upload.keep()
     return UploadedFile(
         id=file_id,
         filename=new.filename,
@@ -94,28 +78,22 @@ async def delete_file(conn: Connection, owner_id: int, file_id: int) -> None:
         storage_key = await sql.delete_own_file(conn, file_id, user_id=owner_id)
     if storage_key is None:
         raise access.no_file()
-    await _enqueue_deletion(conn, [storage_key])
+    await delete_later(conn, DELETE_OBJECTS, [storage_key])
 
 
 async def forget_gear(conn: Connection, user_product_id: int) -> int:
     """As ``delete_file`` for all of one piece of gear; how many they were. The caller has checked
     whose it is, and holds its row."""
     storage_keys = await sql.delete_files_of_gear(conn, user_product_id)
-    await _enqueue_deletion(conn, storage_keys)
+    await delete_later(conn, DELETE_OBJECTS, storage_keys)
     return len(storage_keys)
 
 
 async def forget_user(conn: Connection, user_id: int) -> int:
     """As ``forget_gear`` for all gear of one account, whose rows the caller holds."""
     storage_keys = await sql.delete_files_of_user(conn, user_id)
-    await _enqueue_deletion(conn, storage_keys)
+    await delete_later(conn, DELETE_OBJECTS, storage_keys)
     return len(storage_keys)
-
-
-async def _enqueue_deletion(conn: Connection, storage_keys: list[str]) -> None:
-    for start in range(0, len(storage_keys), _DELETED_AT_ONCE):
-        job = DeleteObjects(storage_keys=storage_keys[start : start + _DELETED_AT_ONCE])
-        await jobs.enqueue(conn, DELETE_OBJECTS, job, priority=jobs.URGENT)
 
 
 def url_of(file_id: int, filename: str) -> str:

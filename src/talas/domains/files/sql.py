@@ -8,6 +8,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
+from talas.core.objects import StoredRow
 
 
 class FileRow(msgspec.Struct, frozen=True):
@@ -96,6 +97,30 @@ async def select_own_files_by_ids(
     conn: Connection, file_ids: list[int], *, user_id: int
 ) -> list[FileRow]:
     return as_rows(FileRow, await conn.fetch(SELECT_OWN_FILES_BY_IDS, file_ids, user_id))
+
+
+SELECT_KNOWN_KEYS = """
+SELECT storage_key
+FROM files
+WHERE storage_key = ANY($1::TEXT[])
+"""
+
+
+async def select_known_keys(conn: Connection, storage_keys: list[str]) -> set[str]:
+    return {record[0] for record in await conn.fetch(SELECT_KNOWN_KEYS, storage_keys)}
+
+
+SELECT_STORED = """
+SELECT id, storage_key
+FROM files
+WHERE id > $1
+ORDER BY id
+LIMIT 500
+"""
+
+
+async def select_stored(conn: Connection, after_id: int) -> list[StoredRow]:
+    return as_rows(StoredRow, await conn.fetch(SELECT_STORED, after_id))
 
 
 SELECT_OWN_FILE = """
