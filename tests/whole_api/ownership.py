@@ -148,9 +148,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/products/{product_id}/docs"): Entry(
         values=_product, absent=_NO_PRODUCT, stranger=200
     ),
-    **_both(
-        "/api/v1/docs/{doc_id}/download", Entry(values=_doc_id, absent=_NO_DOC, stranger=200)
-    ),
+    **_both("/api/v1/docs/{doc_id}/download", Entry(values=_doc_id, absent=_NO_DOC, stranger=200)),
     ("POST", "/api/v1/admin/products/{product_id}/docs"): Entry(
         values=_product, absent=_NO_PRODUCT, stranger=403, admin=True, form=_DOCUMENT
     ),
