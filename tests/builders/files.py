@@ -131,9 +131,10 @@ def create_file(api: ApiProcess, token: str, gear_id: int, **upload: Any) -> dic
     return file
 
 
-def stored_in(folder: Path) -> set[Path]:
-    """Everything below a folder, half-written files included."""
-    return {path for path in folder.rglob("*") if path.is_file()}
+def stored_files(api: ApiProcess) -> set[Path]:
+    """Everything below the folders for uploads and documents, half-written files included."""
+    folders = (api.data_dir / "uploads", api.data_dir / "internal_docs")
+    return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
 def create_doc(api: ApiProcess, token: str, product_id: int, **upload: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.builders.files import ACCEPTED, create_doc, pdf, png, post_file, stored_in
+from tests.builders.files import ACCEPTED, create_doc, pdf, png, post_file, stored_files
 from tests.builders.products import audit_of, create_product, create_staff
 from tests.builders.tracks import worker_process
 from tests.builders.users import Account, create_user
@@ -67,9 +67,9 @@ def test_what_an_administrator_adds_everybody_reads(
 def test_they_lie_in_a_folder_of_their_own(
     api: ApiProcess, admin: Account, product_id: int
 ) -> None:
-    before = stored_in(api.data_dir)
+    before = stored_files(api)
     create_doc(api, admin.token, product_id, content=pdf(seed=7))
-    (made,) = stored_in(api.data_dir) - before
+    (made,) = stored_files(api) - before
     assert made.is_relative_to(api.data_dir / "internal_docs")
     assert made.read_bytes() == pdf(seed=7)
 
@@ -92,11 +92,11 @@ def test_who_does_not_keep_the_catalogue_changes_nothing(
 ) -> None:
     account = create_staff(api, role=role)
     doc = create_doc(api, admin.token, product_id)
-    files = stored_in(api.data_dir)
+    files = stored_files(api)
     answer = post_file(api, account.token, f"/admin/products/{product_id}/docs")
     assert answer.status_code == 403
     assert api.client.delete(f"/admin/docs/{doc['id']}", token=account.token).status_code == 403
-    assert stored_in(api.data_dir) == files
+    assert stored_files(api) == files
     assert api.client.get(f"/docs/{doc['id']}/download", token=account.token).status_code == 200
 
 
@@ -141,11 +141,11 @@ def test_the_checks_of_files_hold(
     kind: str,
     status: int,
 ) -> None:
-    files = stored_in(api.data_dir)
+    files = stored_files(api)
     path = f"/admin/products/{product_id}/docs"
     answer = post_file(api, admin.token, path, content=content, filename=filename, kind=kind)
     assert answer.status_code == status, answer.text
-    assert stored_in(api.data_dir) == files
+    assert stored_files(api) == files
 
 
 def test_both_acts_leave_a_trace(api: ApiProcess, admin: Account, product_id: int) -> None:
@@ -172,9 +172,9 @@ def test_a_media_token_opens_the_download(
 
 async def test_what_is_deleted_takes_its_objects_with_it(api: ApiProcess, admin: Account) -> None:
     product_id = create_product(api, admin.token)["id"]
-    before = stored_in(api.data_dir / "internal_docs")
+    before = stored_files(api)
     docs = [create_doc(api, admin.token, product_id) for _ in range(3)]
-    made = stored_in(api.data_dir / "internal_docs") - before
+    made = stored_files(api) - before
     assert len(made) == 3
     api.client.delete(f"/admin/docs/{docs[0]['id']}", token=admin.token)
     conn = await asyncpg.connect(api.database_url)
@@ -189,10 +189,10 @@ async def test_what_is_deleted_takes_its_objects_with_it(api: ApiProcess, admin:
 
 
 def test_a_document_over_the_limit(api: ApiProcess, admin: Account, product_id: int) -> None:
-    files = stored_in(api.data_dir)
+    files = stored_files(api)
     path = f"/admin/products/{product_id}/docs"
     answer = post_file(api, admin.token, path, content=pdf(size=52_428_801))
     assert answer.status_code == 413
     assert error_of(answer) == "The file must be at most 52428800 bytes"
-    assert stored_in(api.data_dir) == files
+    assert stored_files(api) == files
     assert create_doc(api, admin.token, product_id, content=pdf(size=11_000_000))

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from tests.api_fixtures import api, module_database_url
-from tests.builders.files import create_gear, stored_in
+from tests.builders.files import create_gear, stored_files
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
@@ -35,9 +35,9 @@ def stranger(api: ApiProcess) -> Account:
 @pytest.fixture
 def _nothing_stays(api: ApiProcess, shelf: Shelf) -> Iterator[None]:
     """No row, no object, no half-written file."""
-    before = stored_in(api.data_dir), _total(api, shelf)
+    before = stored_files(api), _total(api, shelf)
     yield
-    assert (stored_in(api.data_dir), _total(api, shelf)) == before
+    assert (stored_files(api), _total(api, shelf)) == before
 
 
 def _total(api: ApiProcess, shelf: Shelf) -> int:

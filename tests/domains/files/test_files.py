@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests import raw_http
-from tests.builders.files import ACCEPTED, create_file, create_gear, pdf, post_file, stored_in
+from tests.builders.files import ACCEPTED, create_file, create_gear, pdf, post_file, stored_files
 from tests.builders.products import create_staff
 from tests.builders.tracks import multipart
 from tests.builders.users import Account, create_user
@@ -224,9 +224,9 @@ def test_parts_conditions_and_head(api: ApiProcess, shelf: Shelf) -> None:
 
 
 def test_a_lost_object_is_said(api: ApiProcess, shelf: Shelf) -> None:
-    before = stored_in(api.data_dir)
+    before = stored_files(api)
     file = create_file(api, shelf.owner.token, shelf.gear_id)
-    (made,) = stored_in(api.data_dir) - before
+    (made,) = stored_files(api) - before
     made.unlink()
     answer = api.client.get(file["url"], token=shelf.owner.token)
     assert (answer.status_code, answer.json()["code"]) == (404, "file_lost")
@@ -235,9 +235,9 @@ def test_a_lost_object_is_said(api: ApiProcess, shelf: Shelf) -> None:
 
 
 def test_objects_have_names_of_the_servers_making(api: ApiProcess, shelf: Shelf) -> None:
-    before = stored_in(api.data_dir)
+    before = stored_files(api)
     create_file(api, shelf.owner.token, shelf.gear_id, filename="invoice 2024.pdf")
-    (made,) = stored_in(api.data_dir) - before
+    (made,) = stored_files(api) - before
     folder, key, name = made.relative_to(api.data_dir / "uploads").parts
     assert (folder, name) == ("files", "original")
     assert len(bytes.fromhex(key)) == 16
