@@ -1,7 +1,9 @@
 """Checks on what people type: trimmed, free of control characters, within a length."""
 
 import re
-from typing import Self
+from typing import Any, Self
+
+import msgspec
 
 from talas.core.errors import FieldError, InvalidData
 
@@ -77,6 +79,12 @@ def clean_text(value: str, field: str, *, max_length: int, min_length: int = 0) 
     value = checks.text(field, value, max_length=max_length, min_length=min_length)
     checks.finish()
     return value
+
+
+def given(body: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a body carries."""
+    fields = msgspec.structs.asdict(body)
+    return {field: value for field, value in fields.items() if value is not msgspec.UNSET}
 
 
 def printable(text: str) -> str:

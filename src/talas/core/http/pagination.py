@@ -54,6 +54,13 @@ def parse_int(
     raise InvalidData.of(FieldError(field, sentence))
 
 
+def parse_choice(field: str, text: str | None, choices: tuple[str, ...]) -> str | None:
+    """One of some words from a query string, or None; raises InvalidData that names them."""
+    if text is not None and text not in choices:
+        raise InvalidData.of(FieldError(field, f"{field} must be one of {', '.join(choices)}"))
+    return text
+
+
 def parse_page(page: str | None, limit: str | None, *, max_limit: int = MAX_LIMIT) -> Page:
     return Page(
         parse_int("page", page, default=1, least=1, most=MAX_ID),

@@ -130,5 +130,7 @@ def _explain(error: msgspec.ValidationError) -> InvalidData:
     if problem.startswith("Object missing required field"):
         field = problem.split("`")[1]
         return InvalidData.of(FieldError(field, f"{field} is required"))
+    if problem == "Invalid RFC3339 encoded date":
+        return InvalidData.of(FieldError(field, f"{field} must be a date like 2024-01-15"))
     problem = problem.replace("`", "")
     return InvalidData.of(FieldError(field, f"{field}: {problem[:1].lower()}{problem[1:]}"))

@@ -11,6 +11,7 @@ from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
 from talas.domains.chat import service as chat
 from talas.domains.tracks import service as tracks
+from talas.domains.user_products import service as user_products
 from talas.domains.users import sql
 from talas.domains.users.schemas import UpdatedProfile, UserSummary
 
@@ -75,7 +76,7 @@ async def remove_avatar(conn: Connection, storage: Storage, actor: Actor) -> Non
 
 async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> None:
     """Anonymises what others still need (the row that messages and audit rows name), removes the
-    rest: the tracks' objects by a job of the same transaction.
+    rest: the objects of tracks and files by jobs of the same transaction.
 
     Raises Conflict for the last active super_admin.
     """
@@ -84,6 +85,7 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
     await auth.close_account(conn, actor.user_id)
     await sql.anonymise_user(conn, actor.user_id)
     await tracks.forget_user(conn, actor.user_id)
+    await user_products.forget_user(conn, actor.user_id)
     await chat.leave_all_rooms(conn, actor.user_id)
     # Before the commit: of an account that is gone nothing would say that a picture is left.
     await storage.delete(avatar_key(actor.user_id))

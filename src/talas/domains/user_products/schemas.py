@@ -1,0 +1,78 @@
+"""What the gear endpoints take and give."""
+
+import datetime as dt
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Gear(msgspec.Struct, frozen=True):
+    """What somebody owns of the catalogue. ``purchase_price`` in whole units of the site's
+    currency. ``is_under_warranty`` is as of today in UTC; ``files_count`` counts the owner's files,
+    ``docs_count`` the house's documents about the product."""
+
+    id: int
+    user_id: int
+    product_id: int
+    product_name: str
+    category_name: str | None
+    brand: str | None
+    model: str | None
+    version: str | None
+    serial_number: str | None
+    purchase_date: dt.date | None
+    purchase_price: int | None
+    warranty_expires: dt.date | None
+    is_under_warranty: bool
+    status: str
+    notes: str | None
+    files_count: int
+    docs_count: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class GearWarranty(Gear, frozen=True):
+    """``days_remaining`` until the last day of the warranty, negative once it is over; null without
+    a warranty."""
+
+    warranty_status: str
+    days_remaining: int | None
+
+
+class NewGear(msgspec.Struct):
+    """``warranty_expires`` left out: the purchase date and the product's months of warranty; null:
+    no warranty."""
+
+    product_id: int
+    version: str | None = None
+    serial_number: str | None = None
+    purchase_date: dt.date | None = None
+    purchase_price: int | None = None
+    warranty_expires: dt.date | UnsetType | None = UNSET
+    notes: str | None = None
+    status: str = "active"
+
+
+class GearChange(msgspec.Struct):
+    """Absent fields stay as they are; null clears."""
+
+    version: str | UnsetType | None = UNSET
+    serial_number: str | UnsetType | None = UNSET
+    purchase_date: dt.date | UnsetType | None = UNSET
+    purchase_price: int | UnsetType | None = UNSET
+    warranty_expires: dt.date | UnsetType | None = UNSET
+    notes: str | UnsetType | None = UNSET
+    status: str | UnsetType = UNSET
+
+
+class GearFields(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an owner may say of a piece of gear, in the order of the table's columns."""
+
+    version: str | None
+    serial_number: str | None
+    purchase_date: dt.date | None
+    purchase_price: int | None
+    warranty_expires: dt.date | None
+    notes: str | None
+    status: str
