@@ -101,8 +101,22 @@ def _doc_id(estate: Estate) -> Values:
 _NO_FILE = {"file_id": ABSENT_ID}
 _NO_DOC = {"doc_id": ABSENT_ID}
 _DOCUMENT = {"files": {"file": ("manual.pdf", pdf())}, "data": {"type": "manual"}}
+
+
+def _tag(estate: Estate) -> Values:
+    name = f"estate {next(_numbers)}"
+    create_track(estate.api, estate.owner.token, tags=name)
+    [tag] = estate.call("GET", f"/tags/search?q={name}&limit=1")
+    return {"tag_id": tag["id"]}
+
+
+def _two_tags(estate: Estate) -> Values:
+    return {**_tag(estate), "into": _tag(estate)["tag_id"]}
+
+
 _NO_PRODUCT = {"product_id": ABSENT_ID}
 _NO_CATEGORY = {"category_id": ABSENT_ID}
+_NO_TAG = {"tag_id": ABSENT_ID, "into": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
 _NO_USER = {"user_id": ABSENT_ID}
 
@@ -155,6 +169,19 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("DELETE", "/api/v1/admin/docs/{doc_id}"): Entry(
         values=_doc_id, absent=_NO_DOC, stranger=403, admin=True
     ),
+    ("PUT", "/api/v1/tags/{tag_id}"): Entry(
+        values=_tag, absent=_NO_TAG, stranger=403, admin=True, body={"name": "estate renamed"}
+    ),
+    ("POST", "/api/v1/tags/{tag_id}/merge"): Entry(
+        values=_two_tags,
+        absent=_NO_TAG,
+        stranger=403,
+        admin=True,
+        body=lambda values: {"into": values["into"]},
+    ),
+    ("DELETE", "/api/v1/tags/{tag_id}"): Entry(
+        values=_tag, absent=_NO_TAG, stranger=403, admin=True
+    ),
     ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("PUT", "/api/v1/tracks/{track_id}"): Entry(
         values=_track, absent=_NO_TRACK, body={"title": "Another"}
@@ -186,7 +213,8 @@ def send(estate: Estate, token: str, method: str, path: str, *, values: Values) 
     entry = ENTRIES[method, path]
     arguments: dict[str, Any] = {}
     if entry.body is not None:
-        arguments["json"] = entry.body
+        body = entry.body
+        arguments["json"] = body(values) if callable(body) else body
     if entry.form is not None:
         arguments |= entry.form
     return estate.api.client.request(

@@ -13,7 +13,6 @@ DROP TRIGGER track_tags_removed ON track_tags;
 DROP TRIGGER track_tags_added ON track_tags;
 DROP FUNCTION count_tag_uses();
 
-DROP INDEX tracks_hidden_idx;
 DROP INDEX tags_prefix_idx;
 DROP INDEX tags_most_used_idx;
 SELECT drop_count('tags');

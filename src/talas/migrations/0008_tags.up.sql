@@ -39,8 +39,6 @@ SELECT keep_count('tags', 'used');
 CREATE INDEX tags_most_used_idx ON tags (usage_count DESC, name) WHERE usage_count > 0;
 CREATE INDEX tags_prefix_idx ON tags (left(name, 1), usage_count DESC, name)
     WHERE usage_count > 0;
-CREATE INDEX tracks_hidden_idx ON tracks (user_id)
-    WHERE NOT (status = 'ready' AND visibility = 'public');
 
 -- Everybody locks tags in the order of their ids, and before the uses of them.
 CREATE FUNCTION count_tag_uses() RETURNS trigger
