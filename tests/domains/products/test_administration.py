@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.builders.files import create_doc
 from tests.builders.products import (
     audit_of,
     create_category,
@@ -281,6 +282,26 @@ class TestDelete:
         assert answer.status_code == 409
         assert "set its status to inactive instead" in error_of(answer)
         assert put(api, admin, product, status="inactive").status_code == 200
+
+    def test_its_documents_go_with_it(self, api: ApiProcess, admin: Account) -> None:
+        product = create_product(api, admin.token)["id"]
+        doc = create_doc(api, admin.token, product)["id"]
+        path = f"/admin/products/{product}"
+        assert api.client.delete(path, token=admin.token).status_code == 200
+        assert api.client.get(f"/docs/{doc}/download", token=admin.token).status_code == 404
+
+    def test_while_somebody_adds_it_to_their_gear(self, api: ApiProcess, admin: Account) -> None:
+        owner = create_user(api)
+        for _ in range(10):
+            product = create_product(api, admin.token)["id"]
+            body = {"product_id": product}
+            with ThreadPoolExecutor(2) as pool:
+                owned = pool.submit(api.client.post, "/user-products", token=owner.token, json=body)
+                gone = pool.submit(
+                    api.client.delete, f"/admin/products/{product}", token=admin.token
+                )
+            statuses = (owned.result().status_code, gone.result().status_code)
+            assert statuses in ((201, 409), (404, 200))
 
     @pytest.mark.parametrize("number", NO_IDS)
     def test_unknown(self, api: ApiProcess, admin: Account, number: int) -> None:

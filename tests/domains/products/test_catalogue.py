@@ -8,6 +8,7 @@ from tests.builders.products import (
     create_product,
     create_staff,
 )
+from tests.builders.searches import index_now
 from tests.builders.users import Account
 from tests.servers import ApiProcess, error_of
 
@@ -142,6 +143,7 @@ class TestSearch:
         product = create_product(
             api, admin.token, name="Zylophone One", brand="Zylo", model="Z1", description="A Zylo"
         )
+        index_now(api, admin)
         answer = api.client.get("/products/search", params={"q": "zylophone"}).json()
         assert answer == {
             "success": True,
@@ -156,8 +158,23 @@ class TestSearch:
             ],
         }
 
-    def test_inactive_ones_are_not_found(self, api: ApiProcess, admin: Account) -> None:
+    def test_the_best_first(self, api: ApiProcess, admin: Account) -> None:
+        for name, fields in (
+            ("Case", {"description": "Holds a Vocalizer"}),
+            ("Vocalizer Stand", {}),
+            ("Vocalizer", {}),
+            ("Vocalized", {"status": "inactive"}),
+        ):
+            create_product(api, admin.token, name=name, **fields)
+        index_now(api, admin)
+        expected = ["Vocalizer", "Vocalizer Stand", "Case"]
+        for q in ("vocalizer", "VOCALIZER", "vocalizr", "vocali"):
+            assert names(api, "/products/search", q=q) == expected
+        assert names(api, "/products/search", q="vocalizer", limit=2) == expected[:2]
+
+    def test_what_the_index_still_has_is_not_shown(self, api: ApiProcess, admin: Account) -> None:
         product = create_product(api, admin.token, name="Quuxophone")
+        index_now(api, admin)
         assert names(api, "/products/search", q="quuxophone") == ["Quuxophone"]
         path = f"/admin/products/{product['id']}"
         api.client.put(path, token=admin.token, json={"status": "inactive"})
@@ -175,7 +192,8 @@ class TestSearch:
         "q",
         ["%", "_", "\\", "?!.,", "🎛️🎚️", "'; DROP TABLE products; --", '"', "שלום עולם", "x" * 200],
     )
-    def test_odd_words_find_nothing(self, api: ApiProcess, q: str) -> None:
+    def test_odd_words_find_nothing(self, api: ApiProcess, admin: Account, q: str) -> None:
+        index_now(api, admin)
         assert names(api, "/products/search", q=q) == []
 
     @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ async def find_products(request: Request) -> Envelope[list[FoundProduct]]:
     limit = parse_int("limit", query.get("limit"), default=10, least=1, most=MAX_FOUND)
     text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
     async with request.db.connection() as conn:
-        return ok(await service.find_products(conn, text, limit=limit))
+        return ok(await service.find_products(conn, request.search, text, limit=limit))
 
 
 @get(

@@ -8,7 +8,9 @@ import msgspec
 from talas.core.database import Connection
 from talas.core.errors import Conflict, NotFound
 from talas.core.http.pagination import Page
+from talas.core.search_index import SearchIndex
 from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.docs.service import forget_product
 from talas.domains.products import access, sql
 from talas.domains.products.checks import clean_category, clean_product, given
 from talas.domains.products.schemas import (
@@ -23,6 +25,10 @@ from talas.domains.products.schemas import (
     ProductChange,
 )
 from talas.domains.products.sql import CategoryRow
+from talas.domains.search.service import find_products as search_products
+
+# For those that the index still has and the catalogue has not.
+_SPARE = 5
 
 
 async def list_catalogue(
@@ -41,11 +47,16 @@ async def list_products(
     return rows, await sql.count_products(conn, wanted)
 
 
-async def find_products(conn: Connection, text: str, *, limit: int) -> list[FoundProduct]:
-    """Active ones; the newest where ``text`` is empty."""
+async def find_products(
+    conn: Connection, search: SearchIndex, text: str, *, limit: int
+) -> list[FoundProduct]:
+    """Active ones, the best first; where ``text`` is empty, the newest. Raises Unavailable while
+    there is no index."""
     if not text:
         return await sql.select_newest_products(conn, limit=limit)
-    return await sql.select_products_containing(conn, text, limit=limit)
+    product_ids = await search_products(search, text, limit=limit + _SPARE)
+    products = {product.id: product for product in await list_by_ids(conn, product_ids)}
+    return [products[found] for found in product_ids if found in products][:limit]
 
 
 async def list_by_ids(conn: Connection, product_ids: list[int]) -> list[FoundProduct]:
@@ -79,7 +90,7 @@ async def update_product(
 
 
 async def delete_product(conn: Connection, by: Administrator, product_id: int) -> None:
-    """Raises NotFound, and Conflict where somebody owns it."""
+    """Its internal documents go with it. Raises NotFound, and Conflict where somebody owns it."""
     # Nobody adds it to their gear between the question and the deletion: they need a lock that
     # this one excludes.
     product = await access.load_product_for_update(conn, product_id)
@@ -88,6 +99,7 @@ async def delete_product(conn: Connection, by: Administrator, product_id: int) -
             "Somebody owns this product; set its status to inactive instead",
             code="product_owned",
         )
+    await forget_product(conn, product_id)
     await sql.delete_product(conn, product_id)
     await _audit_product(conn, by, "product.delete", product_id, before=_editable(product))
 

@@ -119,23 +119,6 @@ async def count_catalogue(conn: Connection, wanted: CatalogueFilter) -> int:
     return total
 
 
-SELECT_PRODUCTS_CONTAINING = """
-SELECT id, name, brand, model, description
-FROM products
-WHERE status = 'active'
-  AND strpos(lower(concat_ws(' ', name, brand, model, description)), lower($1)) > 0
-ORDER BY strpos(lower(concat_ws(' ', name, brand, model)), lower($1)) = 0, id DESC
-LIMIT $2
-"""
-
-
-async def select_products_containing(
-    conn: Connection, text: str, *, limit: int
-) -> list[FoundProduct]:
-    """Active ones; those whose description alone contains it come last."""
-    return as_rows(FoundProduct, await conn.fetch(SELECT_PRODUCTS_CONTAINING, text, limit))
-
-
 SELECT_PRODUCTS_BY_IDS = """
 SELECT id, name, brand, model, description
 FROM products
