@@ -17,11 +17,10 @@ _PREFIX = "generation-"
 
 
 def make_folder(folder: Path) -> None:
-    """Raises OSError where it cannot be written."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        owner = folder.parent.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
+    """Raises OSError where it cannot be."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        _hand_over(folder.parent, folder)
 
 
 def current(folder: Path) -> Path | None:
@@ -44,11 +43,13 @@ def create(folder: Path) -> Path:
 
 def switch(folder: Path, generation: Path) -> None:
     """Makes it the current one, for good once this returns."""
+    _hand_over(folder, generation, *generation.iterdir())
     written = folder / f"{_CURRENT}.new"
     with written.open("w") as file:
         file.write(f"{generation.name}\n")
         file.flush()
         os.fsync(file.fileno())
+    _hand_over(folder, written)
     written.replace(folder / _CURRENT)
     opened = os.open(folder, os.O_RDONLY)
     try:
@@ -78,3 +79,11 @@ def take_suspicion(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _hand_over(folder: Path, *made: Path) -> None:
+    """What root made, to whom its folder belongs, as whom the server may run."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        for path in made:
+            os.chown(path, owner.st_uid, owner.st_gid)

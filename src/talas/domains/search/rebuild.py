@@ -18,6 +18,8 @@ from talas.domains.search.stamp import Stamp, current_schema
 from talas.domains.search.writer import GenerationWriter
 
 PAGE = 500
+MOVE = 20_000
+FEW = 1_000
 
 Report = Callable[[str, int], None]
 AnswerT = TypeVar("AnswerT")
@@ -84,13 +86,24 @@ class _Build:
 
     async def _fill(self, writer: GenerationWriter) -> None:
         """Changes that commit meanwhile have a later position, and are taken in at the end."""
-        async with self._db.connection() as conn:
-            source = await sql.select_source(conn)
-        stamp = Stamp(source.identity, current_schema(), source.position)
+        source = await self._read_source()
         for kind in sql.KINDS:
             await self._fill_kind(writer, kind)
+        end = (await self._read_source()).position
+        await self._catch_up(writer, source.position, end)
+        stamp = Stamp(source.identity, current_schema(), end)
         await self._in_thread(writer.commit, stamp)
-        await self._catch_up(writer, stamp)
+
+    async def _read_source(self) -> sql.Source:
+        """When what has committed so far has its position, unless somebody else sees to that."""
+        async with self._db.connection() as conn:
+            position = (await sql.select_source(conn)).position
+            while moved_to := await sql.move_intake(conn, limit=MOVE):
+                # Under steady writing there is always a little left.
+                if moved_to - position < FEW:
+                    break
+                position = moved_to
+            return await sql.select_source(conn)
 
     async def _fill_kind(self, writer: GenerationWriter, kind: str) -> None:
         """The next page is read while one is indexed."""
@@ -110,17 +123,15 @@ class _Build:
         async with self._db.connection() as conn:
             return await sql.select_entities_after(conn, kind, after=after, limit=PAGE)
 
-    async def _catch_up(self, writer: GenerationWriter, stamp: Stamp) -> None:
-        while True:
+    async def _catch_up(self, writer: GenerationWriter, position: int, end: int) -> None:
+        while position < end:
             async with self._db.connection() as conn:
-                await sql.move_intake(conn, limit=PAGE)
-                batch = await read_changes(conn, after=stamp.position, limit=PAGE)
-            if batch is None:
+                changes = await read_changes(conn, after=position, limit=min(PAGE, end - position))
+            if changes is None:
                 return
-            for kind, (ids, entities) in batch.rows.items():
+            for kind, (ids, entities) in changes.rows.items():
                 await self._in_thread(writer.replace, kind, ids, entities)
-            stamp = msgspec.structs.replace(stamp, position=batch.position)
-            await self._in_thread(writer.commit, stamp)
+            position = changes.position
 
     def _open_writer(self) -> GenerationWriter:
         pace = self._pace
