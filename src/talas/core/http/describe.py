@@ -15,7 +15,7 @@ from litestar.openapi.spec import (
     RequestBody,
     Schema,
 )
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from talas.core.http.envelope import Failure
 
@@ -61,6 +61,15 @@ def int_query(
 
 def choice_query(name: str, description: str, choices: tuple[str, ...]) -> Query:
     return Query(name, description, Schema(type=OpenAPIType.STRING, enum=list(choices)))
+
+
+def number_query(name: str, description: str, *, least: float, most: float) -> Query:
+    schema = Schema(type=OpenAPIType.NUMBER, minimum=least, maximum=most)
+    return Query(name, description, schema)
+
+
+def date_query(name: str, description: str) -> Query:
+    return Query(name, description, Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE))
 
 
 PAGE_QUERY = (
