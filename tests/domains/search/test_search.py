@@ -9,13 +9,12 @@ from tests.builders.searches import (
     hits,
     index_now,
     search,
-    unique_word,
 )
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
 KINDS = ["users", "products", "files", "tracks", "rooms"]
-WORD = unique_word("glim")
+WORD = "glimrasazaha"
 
 
 @pytest.fixture(scope="module")

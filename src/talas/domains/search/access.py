@@ -54,8 +54,12 @@ _LOAD: dict[str, Load] = {
 }
 
 
-def as_hit(kind: str, row: Any, question: Question) -> Hit:
-    """The row with what of it was asked for marked."""
+def as_hits(kind: str, rows: list[Any], question: Question) -> list[Any]:
+    """The rows with what of them was asked for marked."""
+    return [_as_hit(kind, row, question) for row in rows]
+
+
+def _as_hit(kind: str, row: Any, question: Question) -> Hit:
     hit_type, shown = _SHOWN[kind]
     texts = {field: _text_of(getattr(row, field)) for field in shown}
     fields = {field: getattr(row, field) for field in row.__struct_fields__}

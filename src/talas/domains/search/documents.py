@@ -11,7 +11,7 @@ import msgspec
 import tantivy
 from tantivy import SchemaBuilder
 
-from talas.domains.search.analysis import index_words, stems, whole
+from talas.domains.search.analysis import fold, index_words, stems, whole
 from talas.domains.search.entities import (
     Entity,
     IndexedFile,
@@ -20,7 +20,7 @@ from talas.domains.search.entities import (
     IndexedTrack,
     IndexedUser,
 )
-from talas.domains.search.filters import canonical_key
+from talas.domains.search.music_keys import canonical_key
 from talas.domains.search.relevance import weight
 
 SCHEMA_VERSION = "2"
@@ -61,10 +61,14 @@ def schema() -> tantivy.Schema:
         for part in _LOOSE_PARTS:
             _add_words(builder, field(kind, part), "basic")
         builder.add_text_field(field(kind, "whole"), tokenizer_name="raw", index_option="basic")
+    for part in ("kind", "username"):
+        builder.add_text_field(part, tokenizer_name="raw", index_option="basic")
     for part in ("tag", "music_key", "license"):
         builder.add_text_field(part, tokenizer_name="raw", index_option="basic", fast=True)
-    for part in ("user_id", "duration", "created", "plays", "likes"):
+    for part in ("user_id", "duration", "created"):
         builder.add_integer_field(part, indexed=True, fast=True)
+    for part in ("by_newest", "by_plays", "by_likes", "by_duration"):
+        builder.add_integer_field(part, fast=True)
     builder.add_float_field("bpm", indexed=True, fast=True)
     return builder.build()
 
@@ -148,14 +152,21 @@ def _track(track: IndexedTrack) -> tantivy.Document:
     if (music_key := canonical_key(track.key)) is not None:
         found.add_text("music_key", music_key)
     found.add_text("license", track.license)
+    found.add_text("kind", "tracks")
+    found.add_text("username", fold(track.username))
     found.add_integer("user_id", track.user_id)
     if track.duration_ms is not None:
         found.add_integer("duration", (track.duration_ms + 500) // 1000)
     if track.bpm is not None:
         found.add_float("bpm", track.bpm)
     found.add_integer("created", int(track.created_at.timestamp() * 1_000_000))
-    found.add_integer("plays", track.plays)
-    found.add_integer("likes", track.likes)
+    for part, rank in (
+        ("by_newest", 0),
+        ("by_plays", track.plays),
+        ("by_likes", track.likes),
+        ("by_duration", track.duration_ms or 0),
+    ):
+        found.add_integer(part, rank << 31 | track.id)
     return found
 
 

@@ -1,5 +1,6 @@
 """Shows in a text where it holds what was asked for: HTML, escaped, with ``<mark>``."""
 
+import enum
 import html
 from collections.abc import Callable, Mapping
 
@@ -35,8 +36,29 @@ def highlight(question: Question, fields: Mapping[str, str | None]) -> dict[str,
     }
 
 
+class Match(enum.IntEnum):
+    """How much a text has to be forgiven."""
+
+    AS_WRITTEN = 0
+    ANOTHER_FORM = 1
+    MISSPELT = 2
+
+
+def worst_match(question: Question, text: str) -> Match | None:
+    """Of the words of the question in the text; None where one is not in it."""
+    found = list(units(text))
+    worst = Match.AS_WRITTEN
+    for word in question.words:
+        ways = _ways(word, may_go_on=word is question.last)
+        match = next((way for way in Match if _spans(found, ways[way])), None)
+        if match is None:
+            return None
+        worst = max(worst, match)
+    return worst
+
+
 def _ways(word: Unit, *, may_go_on: bool) -> list[Callable[[Unit], bool]]:
-    """From strict to lenient."""
+    """In the order of Match."""
     asked = {*word.parts, word.word}
     forms = {stem for part in word.parts for stem in stems(part)}
 

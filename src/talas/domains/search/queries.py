@@ -58,12 +58,12 @@ def read_question(text: str) -> Question:
 def kind_query(kind: str, question: Question, level: Level, *, user_id: int | None) -> Query:
     """All of the kind that ``user_id`` may find (None: what everybody may) and that the question
     names."""
-    return must(_matches(kind, question, level), for_user(user_id))
+    return must(matches(kind, question, level), for_user(user_id))
 
 
 def for_user(user_id: int | None) -> Query:
-    terms = [EVERYBODY] if user_id is None else [EVERYBODY, access_term(user_id)]
-    return _points(_any(_term("access", term) for term in terms), 0)
+    names = [EVERYBODY] if user_id is None else [EVERYBODY, access_term(user_id)]
+    return without_points(_any(term("access", name) for name in names))
 
 
 def must(*queries: Query) -> Query:
@@ -72,7 +72,8 @@ def must(*queries: Query) -> Query:
     return Query.boolean_query([(Occur.Must, query) for query in queries])
 
 
-def _matches(kind: str, question: Question, level: Level) -> Query:
+def matches(kind: str, question: Question, level: Level) -> Query:
+    """Whoever may find them: always together with ``for_user``."""
     by_word = _Words(kind, level)
     each = [by_word.query(word, may_go_on=word is question.last) for word in question.words]
     clauses = [(Occur.Must, query) for query in each]
@@ -90,7 +91,7 @@ def _matches(kind: str, question: Question, level: Level) -> Query:
 
 
 def _same_name(kind: str, question: Question) -> Query:
-    return _points(_term(field(kind, "whole"), question.whole), relevance.WHOLE_NAME)
+    return _points(term(field(kind, "whole"), question.whole), relevance.WHOLE_NAME)
 
 
 def _bonuses(kind: str, question: Question) -> Iterable[Query]:
@@ -139,10 +140,10 @@ class _Words:
 
     def _start(self, part_name: str, word: Unit) -> Query:
         starts = self._field(part_name)
-        before = [_term(self._field("words"), part) for part in word.parts[:-1]]
-        ways = [must(*before, _term(starts, start_of(word.parts[-1])))]
+        before = [term(self._field("words"), part) for part in word.parts[:-1]]
+        ways = [must(*before, term(starts, start_of(word.parts[-1])))]
         if word.joined is not None:
-            ways.append(_term(starts, start_of(word.joined)))
+            ways.append(term(starts, start_of(word.joined)))
         return _any(ways)
 
     def _anywhere(self, word: Unit, may_go_on: bool) -> list[Query]:
@@ -159,7 +160,7 @@ class _Words:
 
     def _stems(self, part_name: str, word: Unit) -> Query:
         name = self._field(part_name)
-        return must(*(_any(_term(name, stem) for stem in stems(part)) for part in word.parts))
+        return must(*(_any(term(name, stem) for stem in stems(part)) for part in word.parts))
 
     def _misspelt(self, word: Unit, may_go_on: bool) -> list[Query]:
         ways = [
@@ -185,7 +186,7 @@ class _Words:
     def _misspelt_part(self, part_name: str, part: str) -> Query:
         name = self._field(part_name)
         edits = min(allowed_edits(part), 2 if self._level is Level.TYPOS else 1)
-        return _fuzzy(name, part, edits) if edits else _term(name, part)
+        return _fuzzy(name, part, edits) if edits else term(name, part)
 
     def _field(self, part: str) -> str:
         return field(self._kind, part)
@@ -195,17 +196,17 @@ def _as_written(name: str, word: Unit) -> Query:
     """Its parts next to each other, or all as one word."""
     ways = [_phrase(name, word.parts)]
     if word.joined is not None:
-        ways.append(_term(name, word.joined))
+        ways.append(term(name, word.joined))
     return _any(ways)
 
 
 def _phrase(name: str, parts: Sequence[str]) -> Query:
     if len(parts) == 1:
-        return _term(name, parts[0])
+        return term(name, parts[0])
     return Query.phrase_query(schema(), name, list(parts))
 
 
-def _term(name: str, word: str) -> Query:
+def term(name: str, word: str) -> Query:
     return Query.term_query(schema(), name, word, "basic")
 
 
@@ -213,6 +214,11 @@ def _fuzzy(name: str, word: str, edits: int, *, start: bool = False) -> Query:
     return Query.fuzzy_term_query(
         schema(), name, word, distance=edits, transposition_cost_one=True, prefix=start
     )
+
+
+def without_points(query: Query) -> Query:
+    """For what must match, but does not make anything a better match."""
+    return _points(query, 0)
 
 
 def _any(queries: Iterable[Query]) -> Query:

@@ -1,14 +1,17 @@
-"""The search over everything: what the index finds, loaded as far as the asker may see it."""
+"""What the index finds, loaded as far as the asker may see it."""
 
 from typing import Any
 
 from talas.core.database import Connection
+from talas.core.http.pagination import Page, paged
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor
 from talas.domains.search import service
-from talas.domains.search.access import as_hit, load_rows
+from talas.domains.search.access import as_hits, load_rows
+from talas.domains.search.filters import TrackWanted
 from talas.domains.search.queries import Question, read_question
-from talas.domains.search.schemas import SearchResults, Wanted
+from talas.domains.search.schemas import FoundTracks, SearchResults, Wanted
+from talas.domains.search.tracks import find_tracks
 
 _SPARE = 5
 _MOST_PASSED_OVER = 2000
@@ -25,7 +28,7 @@ async def search_everything(
         rows = await load_rows(conn, kind, actor.user_id, found[kind])
         if len(rows) < wanted.limit <= len(found[kind]):
             rows = await _look_further(conn, search, actor, question, kind, wanted.limit)
-        hits[kind] = [as_hit(kind, row, question) for row in rows[: wanted.limit]]
+        hits[kind] = as_hits(kind, rows[: wanted.limit], question)
     return SearchResults(**hits)
 
 
@@ -45,6 +48,21 @@ async def _look_further(
         rows = await load_rows(conn, kind, actor.user_id, found)
         if len(rows) >= limit or len(found) < count or count > _MOST_PASSED_OVER:
             return rows
+
+
+async def search_tracks(
+    conn: Connection, search: SearchIndex, actor: Actor, wanted: TrackWanted, page: Page
+) -> FoundTracks:
+    """What is gone or hidden since it was indexed is left out of the page, and of the total as far
+    as the page tells. Raises Unavailable while there is no index."""
+    found = await search.ask(
+        lambda searcher: find_tracks(searcher, wanted, page, user_id=actor.user_id)
+    )
+    rows = await load_rows(conn, "tracks", actor.user_id, found.ids)
+    question = read_question(wanted.text)
+    total = found.total - len(found.ids) + len(rows)
+    shown = paged(as_hits("tracks", rows, question), page, total)
+    return FoundTracks(data=shown.data, pagination=shown.pagination, facets=found.facets)
 
 
 async def _find(

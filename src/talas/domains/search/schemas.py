@@ -9,6 +9,7 @@ import datetime as dt
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from talas.core.http.envelope import Pagination
 from talas.domains.files.schemas import File
 from talas.domains.products.schemas import FoundProduct
 from talas.domains.tracks.schemas import Track
@@ -62,3 +63,41 @@ class Wanted(msgspec.Struct, frozen=True):
     text: str
     kinds: tuple[str, ...]
     limit: int
+
+
+class ValueCount(msgspec.Struct):
+    value: str
+    count: int
+
+
+class RangeCount(msgspec.Struct):
+    """``least`` belongs to the range, ``below`` no longer does; null is no bound."""
+
+    least: int | None
+    below: int | None
+    count: int
+
+
+class Facets(msgspec.Struct):
+    """Over all tracks that match, not the page alone. The 20 most frequent values of each;
+    ``bpm`` in beats a minute, ``duration`` in seconds."""
+
+    tags: list[ValueCount]
+    keys: list[ValueCount]
+    licenses: list[ValueCount]
+    bpm: list[RangeCount]
+    duration: list[RangeCount]
+
+
+class FoundTracks(msgspec.Struct, kw_only=True):
+    success: bool = True
+    data: list[TrackHit]
+    pagination: Pagination
+    facets: Facets
+
+
+class Suggestion(msgspec.Struct):
+    """``type`` is one of track, product, user, room and tag."""
+
+    text: str
+    type: str

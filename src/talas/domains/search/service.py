@@ -2,8 +2,9 @@
 who asked (``results``)."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from tantivy import Query, Searcher
+from tantivy import DocAddress, Query, Searcher
 
 from talas.core.search_index import SearchIndex
 from talas.domains.search.queries import Level, Question, kind_query, read_question
@@ -35,9 +36,24 @@ def find(
         return {kind: [] for kind in kinds}
     found = {kind: _find_kind(searcher, kind, question, user_id, limit) for kind in kinds}
     if len(question.words) > 1 and not any(found.values()):
-        for kind in kinds:
-            query = kind_query(kind, question, Level.PARTLY, user_id=user_id)
-            found[kind] = best_ids(searcher, query, limit=limit)
+        return find_at_level(searcher, kinds, question, Level.PARTLY, user_id=user_id, limit=limit)
+    return found
+
+
+def find_at_level(
+    searcher: Searcher,
+    kinds: Sequence[str],
+    question: Question,
+    level: Level,
+    *,
+    user_id: int | None,
+    limit: int,
+) -> dict[str, list[int]]:
+    """As ``find``, with no other leniency."""
+    found: dict[str, list[int]] = {kind: [] for kind in kinds}
+    for kind in kinds if question.words else ():
+        query = kind_query(kind, question, level, user_id=user_id)
+        found[kind] = best_ids(searcher, query, limit=limit)
     return found
 
 
@@ -58,10 +74,14 @@ def _find_kind(
 
 
 def best_ids(searcher: Searcher, query: Query, *, limit: int, offset: int = 0) -> list[int]:
-    """Of equals the newest comes first."""
     hits = searcher.search(
         query, limit=limit, offset=offset, count=False, weight_by_field="popularity"
     ).hits
+    return newest_first(searcher, hits)
+
+
+def newest_first(searcher: Searcher, hits: Sequence[tuple[Any, DocAddress]]) -> list[int]:
+    """The ids of hits in their order; of equals the highest comes first."""
     ids = searcher.fast_field_values("id", [address for _, address in hits])
-    scored = zip((score for score, _ in hits), ids, strict=True)
-    return [int(found or 0) for _, found in sorted(scored, reverse=True)]
+    ranked = zip((rank for rank, _ in hits), ids, strict=True)
+    return [int(found or 0) for _, found in sorted(ranked, reverse=True)]

@@ -1,0 +1,127 @@
+"""The search of tracks: narrowed, sorted, counted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from tantivy import FieldType, Order, Query, Searcher
+
+from talas.core.http.pagination import Page
+from talas.domains.search.analysis import fold
+from talas.domains.search.documents import schema
+from talas.domains.search.facets import count_facets
+from talas.domains.search.filters import TrackWanted, first_instant
+from talas.domains.search.queries import (
+    Level,
+    Question,
+    for_user,
+    matches,
+    must,
+    read_question,
+    term,
+    without_points,
+)
+from talas.domains.search.schemas import Facets
+from talas.domains.search.service import newest_first
+
+_LEVELS = (Level.ANYWHERE, Level.TYPO, Level.TYPOS, Level.PARTLY)
+_DAY_US = 86_400_000_000
+_ORDER_FIELDS = {sort: f"by_{sort}" for sort in ("newest", "plays", "likes", "duration")}
+
+
+class FoundIds(msgspec.Struct):
+    """A page of ids, and how many match in all."""
+
+    ids: list[int]
+    total: int
+    facets: Facets
+
+
+def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id: int) -> FoundIds:
+    """As far as the user may find them.
+
+    All that have the words as written, or in another form; where there is none, those that have
+    them misspelt; else those that have half of them. What the search is narrowed to never makes it
+    look for other words.
+    """
+    query = _query(searcher, wanted, user_id)
+    total = _count(searcher, query)
+    ids: list[int] = []
+    # What lies before the page takes memory: only where it is there.
+    if page.offset < total:
+        ids = _page_ids(searcher, query, wanted, page)
+    return FoundIds(ids, total, count_facets(searcher, query))
+
+
+def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> Query:
+    visible = [without_points(term("kind", "tracks")), for_user(user_id)]
+    filters = [without_points(query) for query in _filters(wanted)]
+    if not wanted.text:
+        return must(*visible, *filters)
+    question = read_question(wanted.text)
+    for level in _levels(question):
+        found = must(matches("tracks", question, level), *visible)
+        if _count(searcher, found):
+            return must(found, *filters)
+    return Query.empty_query()
+
+
+def _levels(question: Question) -> Iterator[Level]:
+    for level in _LEVELS if question.words else ():
+        if level in (Level.TYPO, Level.TYPOS) and not question.has_typos:
+            continue
+        if level is Level.PARTLY and len(question.words) == 1:
+            continue
+        yield level
+
+
+def _count(searcher: Searcher, query: Query) -> int:
+    """Ordered by a field, so that nothing is scored."""
+    count: int = searcher.search(query, limit=1, order_by_field="by_newest").count  # type: ignore[attr-defined]
+    return count
+
+
+def _page_ids(searcher: Searcher, query: Query, wanted: TrackWanted, page: Page) -> list[int]:
+    how: dict[str, Any] = {"weight_by_field": "popularity"}
+    if (field := _order_field(wanted)) is not None:
+        how = {"order_by_field": field, "order": Order.Desc}
+    hits = searcher.search(query, limit=page.limit, offset=page.offset, count=False, **how).hits
+    return newest_first(searcher, hits)
+
+
+def _order_field(wanted: TrackWanted) -> str | None:
+    """Without a text all are as relevant: the newest come first."""
+    if wanted.sort == "relevance" and not wanted.text:
+        return _ORDER_FIELDS["newest"]
+    return _ORDER_FIELDS.get(wanted.sort)
+
+
+def _filters(wanted: TrackWanted) -> Iterator[Query]:
+    for tag in wanted.tags:
+        yield term("tag", tag)
+    for field, value in (("music_key", wanted.key), ("license", wanted.license)):
+        if value is not None:
+            yield term(field, value)
+    if wanted.user is not None:
+        yield term("username", fold(wanted.user))
+    if wanted.user_id is not None:
+        yield Query.term_query(schema(), "user_id", wanted.user_id)
+    lengths = (wanted.duration_min, wanted.duration_max)
+    yield from _between("duration", FieldType.Integer, *lengths)
+    yield from _between("bpm", FieldType.Float, wanted.bpm_min, wanted.bpm_max)
+    yield from _between("created", FieldType.Integer, *_instants(wanted))
+
+
+def _instants(wanted: TrackWanted) -> tuple[int | None, int | None]:
+    first, last = wanted.first_day, wanted.last_day
+    return (
+        None if first is None else first_instant(first),
+        None if last is None else first_instant(last) + _DAY_US - 1,
+    )
+
+
+def _between(
+    field: str, kind: FieldType, least: float | None, most: float | None
+) -> Iterator[Query]:
+    if least is not None or most is not None:
+        yield Query.range_query(schema(), field, kind, lower_bound=least, upper_bound=most)
