@@ -1,21 +1,20 @@
 """Things to be found, an index of them, and searches."""
 
-import asyncio
 import itertools
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import tantivy
 from tests.builders.products import run_sql
+from tests.builders.search_index import index_folder, wait_for
 from tests.builders.users import Account
 from tests.servers import ApiProcess
 
-from talas.core.database import open_connection
-from talas.domains.search import generations, sql
-from talas.domains.search.documents import document, schema
-from talas.domains.search.stamp import Stamp, current_schema, write_stamp
+from talas.core.file_lock import FileLock
+from talas.domains.search import generations
 
 _numbers = itertools.count(1)
 
@@ -81,36 +80,27 @@ def create_room(
 
 
 def index_now(api: ApiProcess, asker: Account) -> None:
-    """Puts all that the database holds now into an index that stays as it is. Returns when the api
-    answers from it."""
-    marker = unique_word("marker")
+    """Returns when the api answers from an index of all that the database holds now."""
+    marker = f"marker {os.getpid()} {next(_numbers)}"
     insert = "INSERT INTO rooms (name, name_key) VALUES ($1::TEXT, $1::TEXT) RETURNING id"
     room_id = run_sql(api, insert, marker)[0][0]
-    asyncio.run(_build(api))
-    deadline = time.monotonic() + 20
-    while not found(api, asker, marker, kind="rooms"):
-        assert time.monotonic() < deadline, api.log
-        time.sleep(0.05)
+    wait_for(lambda: bool(found(api, asker, marker, kind="rooms")))
     run_sql(api, "DELETE FROM rooms WHERE id = $1", room_id)
 
 
-async def _build(api: ApiProcess) -> None:
-    folder = api.data_dir / "search"
-    generations.make_folder(folder)
-    generation = generations.create(folder)
-    conn = await open_connection(api.database_url)
+@contextmanager
+def frozen_index(api: ApiProcess) -> Iterator[None]:
+    """While the block lasts the index takes in no change: as if each came the moment before."""
+    path = index_folder(api) / generations.FEEDER_LOCK
+    path.unlink()
+    lock = FileLock(path)
+    wait_for(lock.try_exclusive)
+    # The feeder looks at the lock once a round.
+    time.sleep(1.0)
     try:
-        writer = tantivy.Index(schema(), str(generation)).writer(15_000_000, 1)
-        for kind in sql.KINDS:
-            for entity in await sql.select_entities_after(conn, kind, after=0, limit=10_000):
-                writer.add_document(document(entity))
-        source = await sql.select_source(conn)
-        write_stamp(writer, Stamp(source.identity, current_schema(), source.position))
-        writer.commit()
-        writer.wait_merging_threads()
+        yield
     finally:
-        await conn.close()
-    generations.switch(folder, generation)
+        lock.release()
 
 
 def search(
@@ -124,7 +114,7 @@ def search(
 def hits(
     api: ApiProcess, asker: Account, text: str, *, kind: str, **query: Any
 ) -> list[dict[str, Any]]:
-    """None while there is no index."""
+    """Nothing while there is no index."""
     answer = search(api, asker, text, kind=kind, **query)
     if answer.status_code == 503:
         return []

@@ -7,9 +7,9 @@ from talas.core.http.pagination import Page, paged
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor
 from talas.domains.search import service
-from talas.domains.search.access import as_hits, load_rows
 from talas.domains.search.filters import TrackWanted
 from talas.domains.search.queries import Question, read_question
+from talas.domains.search.rows import as_hits, load_rows
 from talas.domains.search.schemas import FoundTracks, SearchResults, Wanted
 from talas.domains.search.tracks import find_tracks
 

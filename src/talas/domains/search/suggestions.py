@@ -8,10 +8,10 @@ from talas.core.database import Connection
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor
 from talas.domains.search import service
-from talas.domains.search.access import load_rows
 from talas.domains.search.analysis import fold, whole
 from talas.domains.search.highlight import Match, worst_match
 from talas.domains.search.queries import Level, Question, read_question
+from talas.domains.search.rows import load_rows
 from talas.domains.search.schemas import Suggestion
 
 _KINDS = ("tracks", "products", "users", "rooms")
