@@ -12,6 +12,8 @@ DROP TRIGGER track_tags_moved ON track_tags;
 DROP TRIGGER track_tags_removed ON track_tags;
 DROP TRIGGER track_tags_added ON track_tags;
 DROP FUNCTION count_tag_uses();
+DROP FUNCTION hold_tags_alone();
+DROP FUNCTION share_tags();
 
 DROP INDEX tags_prefix_idx;
 DROP INDEX tags_most_used_idx;

@@ -40,6 +40,18 @@ CREATE INDEX tags_most_used_idx ON tags (usage_count DESC, name) WHERE usage_cou
 CREATE INDEX tags_prefix_idx ON tags (left(name, 1), usage_count DESC, name)
     WHERE usage_count > 0;
 
+-- Whoever changes uses of tags shares this lock until the transaction ends; who merges, renames or
+-- deletes tags has it alone.
+CREATE FUNCTION share_tags() RETURNS void
+LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock_shared(x'74616773'::BIGINT)
+$$;
+
+CREATE FUNCTION hold_tags_alone() RETURNS void
+LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(x'74616773'::BIGINT)
+$$;
+
 -- Everybody locks tags in the order of their ids, and before the uses of them.
 CREATE FUNCTION count_tag_uses() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -107,8 +119,11 @@ CREATE TRIGGER track_tags_counted BEFORE INSERT ON track_tags
 CREATE FUNCTION recount_tags_of_track() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM share_tags();
     PERFORM FROM tags
-    WHERE id IN (SELECT tag_id FROM track_tags WHERE track_id = OLD.id)
+    WHERE id IN (
+        SELECT tag_id FROM track_tags WHERE track_id = OLD.id AND (counted OR TG_OP = 'UPDATE')
+    )
     ORDER BY id
     FOR NO KEY UPDATE;
     IF TG_OP = 'DELETE' THEN
@@ -128,8 +143,7 @@ CREATE TRIGGER tracks_shown AFTER UPDATE OF status, visibility ON tracks
     )
     EXECUTE FUNCTION recount_tags_of_track();
 CREATE TRIGGER tracks_leaving BEFORE DELETE ON tracks
-    FOR EACH ROW WHEN (OLD.status = 'ready' AND OLD.visibility = 'public')
-    EXECUTE FUNCTION recount_tags_of_track();
+    FOR EACH ROW EXECUTE FUNCTION recount_tags_of_track();
 
 -- Two names that differ by at most two letters added, left out or replaced share a key: the first
 -- seven letters with at most two of them left out (the symmetric deletes of SymSpell).

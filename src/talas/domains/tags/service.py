@@ -1,7 +1,6 @@
 """What a tag may be called, which tags a track carries, how much each is used, and how moderators
 keep them in order."""
 
-import contextlib
 import unicodedata
 from typing import Any
 
@@ -19,6 +18,8 @@ from talas.domains.tags.spelling import edit_distance, forgiven_edits
 
 MAX_TAGS = 20
 MAX_TAG = 50
+# A tag may have many uses to move.
+MODERATION_TIMEOUT_MS = 60_000
 
 
 def normal_form(tag: str) -> str:
@@ -42,27 +43,16 @@ def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
 async def set_tags(conn: Connection, track_id: int, names: list[str]) -> None:
     """These and no others, shown in this order. ``names`` are as ``check_tags`` gives them. The
     track is locked, or nobody else sees it yet."""
-    while True:
-        with contextlib.suppress(_TagGone):
-            # Who tries again holds nothing that others wait for.
-            async with conn.transaction():
-                return await _set_tags(conn, track_id, names)
-
-
-class _TagGone(Exception):
-    """It was renamed, merged away or deleted after it had been found there."""
-
-
-async def _set_tags(conn: Connection, track_id: int, names: list[str]) -> None:
+    await sql.share_tags(conn)
     await sql.insert_tags(conn, names)
     await sql.lock_counted_tags(conn, track_id, names)
     await sql.delete_other_track_tags(conn, track_id, names)
-    if await sql.place_track_tags(conn, track_id, names) < len(names):
-        raise _TagGone
+    await sql.place_track_tags(conn, track_id, names)
 
 
 async def lock_tags_of_user(conn: Connection, user_id: int) -> None:
     """For who deletes all tracks of a user: those are locked already."""
+    await sql.share_tags(conn)
     await sql.lock_tags_of_user(conn, user_id)
 
 
@@ -100,7 +90,7 @@ async def rename_tag(conn: Connection, by: Administrator, tag_id: int, name: str
     checks = FieldChecks()
     name = checks.text("name", normal_form(name), max_length=MAX_TAG, min_length=1)
     checks.finish()
-    tag = (await _lock_tags(conn, tag_id))[tag_id]
+    tag = (await _hold_tags(conn, tag_id))[tag_id]
     if name != tag.name:
         try:
             await sql.update_tag_name(conn, tag_id, name)
@@ -117,10 +107,7 @@ async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id
     for either, InvalidData for a tag into itself."""
     if tag_id == into_id:
         raise InvalidData.of(FieldError("into", "into must be another tag"))
-    if not (is_id(tag_id) and is_id(into_id)):
-        raise _not_found()
-    await sql.lock_tracks_of_tag(conn, tag_id)
-    tags = await _lock_tags(conn, tag_id, into_id)
+    tags = await _hold_tags(conn, tag_id, into_id)
     moved = await sql.move_tag_uses(conn, tag_id, into_id=into_id)
     await sql.advance_tag_uses(conn, tag_id, into_id=into_id)
     shared = await _remove(conn, tag_id)
@@ -131,20 +118,18 @@ async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id
 
 async def delete_tag(conn: Connection, by: Administrator, tag_id: int) -> None:
     """No track carries it afterwards. Raises NotFound."""
-    if not is_id(tag_id):
-        raise _not_found()
-    await sql.lock_tracks_of_tag(conn, tag_id)
-    tags = await _lock_tags(conn, tag_id)
+    tag = (await _hold_tags(conn, tag_id))[tag_id]
     await _remove(conn, tag_id)
-    await _audit(conn, by, "tag.delete", tags[tag_id], after=None)
+    await _audit(conn, by, "tag.delete", tag, after=None)
 
 
-async def _lock_tags(conn: Connection, *tag_ids: int) -> dict[int, sql.TagRow]:
+async def _hold_tags(conn: Connection, *tag_ids: int) -> dict[int, sql.TagRow]:
     tags = {}
     if all(map(is_id, tag_ids)):
-        tags = await sql.select_tags_for_update(conn, [*tag_ids])
+        await sql.hold_tags_alone(conn, statement_timeout_ms=MODERATION_TIMEOUT_MS)
+        tags = await sql.select_tags_by_ids(conn, [*tag_ids])
     if len(tags) < len(tag_ids):
-        raise _not_found()
+        raise NotFound("Tag not found")
     return tags
 
 
@@ -175,7 +160,3 @@ async def _audit(
     await write_audit(
         conn, by, action, target_type="tag", target_id=tag.id, before=before, after=after
     )
-
-
-def _not_found() -> NotFound:
-    return NotFound("Tag not found")

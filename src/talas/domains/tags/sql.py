@@ -1,7 +1,8 @@
 """Tags, and which tracks carry them, as PostgreSQL keeps them.
 
 ``tags.usage_count`` counts the tracks that everybody may find; triggers keep it (migration 0008).
-Tracks are locked before tags, tags before the uses of them, each in the order of ids.
+Locks are taken in this order: a track, all tags together (``share_tags``, ``hold_tags_alone``),
+single tags in the order of their ids, the uses of them.
 """
 
 import msgspec
@@ -13,6 +14,27 @@ from talas.domains.tags.schemas import Tag
 class TagRow(msgspec.Struct, frozen=True):
     id: int
     name: str
+
+
+SHARE_TAGS = """
+SELECT share_tags()
+"""
+
+
+async def share_tags(conn: Connection) -> None:
+    """Until the transaction ends no tag is merged, renamed or deleted."""
+    await conn.execute(SHARE_TAGS)
+
+
+HOLD_TAGS_ALONE = """
+SELECT hold_tags_alone(), set_config('statement_timeout', $1, true)
+"""
+
+
+async def hold_tags_alone(conn: Connection, *, statement_timeout_ms: int) -> None:
+    """Until the transaction ends nobody else changes a tag or a use of one; its statements may
+    take longer than others."""
+    await conn.execute(HOLD_TAGS_ALONE, str(statement_timeout_ms))
 
 
 # In the names' order, so that two who need the same new tags do not wait for each other.
@@ -83,21 +105,14 @@ PLACE_TRACK_TAGS = """
 INSERT INTO track_tags (track_id, tag_id, position)
 SELECT $1, g.id, given.position
 FROM unnest($2::TEXT[]) WITH ORDINALITY AS given (name, position)
-JOIN (
-  SELECT id, name
-  FROM tags
-  WHERE name = ANY($2::TEXT[])
-  ORDER BY id
-  FOR KEY SHARE
-) AS g ON g.name = given.name
+JOIN tags AS g ON g.name = given.name
 ON CONFLICT (track_id, tag_id) DO UPDATE SET position = excluded.position
-RETURNING true
 """
 
 
-async def place_track_tags(conn: Connection, track_id: int, names: list[str]) -> int:
-    """In the order given; names that are no tags fall away. How many are none of them."""
-    return len(await conn.fetch(PLACE_TRACK_TAGS, track_id, names))
+async def place_track_tags(conn: Connection, track_id: int, names: list[str]) -> None:
+    """In the order given; names that are no tags fall away."""
+    await conn.execute(PLACE_TRACK_TAGS, track_id, names)
 
 
 # What nobody but the asker may find: theirs to count, and few.
@@ -227,31 +242,15 @@ async def select_tag(conn: Connection, tag_id: int, *, viewer_id: int) -> Tag | 
     return as_row(Tag, await conn.fetchrow(SELECT_TAG, viewer_id, tag_id))
 
 
-LOCK_TRACKS_OF_TAG = """
-SELECT
-FROM tracks
-WHERE id IN (SELECT track_id FROM track_tags WHERE tag_id = $1)
-ORDER BY id
-FOR NO KEY UPDATE
-"""
-
-
-async def lock_tracks_of_tag(conn: Connection, tag_id: int) -> None:
-    await conn.execute(LOCK_TRACKS_OF_TAG, tag_id)
-
-
-SELECT_TAGS_FOR_UPDATE = """
+SELECT_TAGS_BY_IDS = """
 SELECT id, name
 FROM tags
 WHERE id = ANY($1::INT[])
-ORDER BY id
-FOR UPDATE
 """
 
 
-async def select_tags_for_update(conn: Connection, tag_ids: list[int]) -> dict[int, TagRow]:
-    """By id; who has them nobody else can use, rename or delete."""
-    rows = as_rows(TagRow, await conn.fetch(SELECT_TAGS_FOR_UPDATE, tag_ids))
+async def select_tags_by_ids(conn: Connection, tag_ids: list[int]) -> dict[int, TagRow]:
+    rows = as_rows(TagRow, await conn.fetch(SELECT_TAGS_BY_IDS, tag_ids))
     return {row.id: row for row in rows}
 
 
