@@ -21,6 +21,7 @@ from talas.core.settings import Settings, load_settings
 from talas.core.storage import Storage
 from talas.core.text import printable
 from talas.domains.admin import service as admin
+from talas.domains.admin.schemas import ACTIVE
 from talas.domains.tracks import sql
 from talas.domains.tracks.importing import Fate, Importer, Outcome, find_files
 
@@ -93,7 +94,7 @@ async def _import(settings: Settings, options: _Options) -> list[Outcome]:
 async def _import_into(db: Database, settings: Settings, options: _Options) -> list[Outcome]:
     async with db.transaction() as conn:
         account = await admin.find_account(conn, options.user)
-    if account.status != admin.ACTIVE:
+    if account.status != ACTIVE:
         raise Conflict(f"The account {account.username} is {account.status}")
     if options.wait and not options.dry_run:
         await _require_worker(db)

@@ -17,6 +17,7 @@ from talas.core.errors import InvalidData
 from talas.core.permissions import Role
 from talas.core.text import printable
 from talas.domains.admin import service
+from talas.domains.admin.schemas import ACTIVE, SUSPENDED
 from talas.domains.auth import service as auth
 from talas.domains.auth.schemas import RegisterRequest
 
@@ -92,14 +93,14 @@ def set_role(name: Name, role: Annotated[Role, typer.Argument(show_default=False
 @app.command()
 def suspend(name: Name) -> None:
     """Suspend an account: its sessions end at once, and it cannot sign in."""
-    username, changed = _change(name, status=service.SUSPENDED)
+    username, changed = _change(name, status=SUSPENDED)
     typer.echo(f"{username} is {'now' if changed else 'already'} suspended")
 
 
 @app.command()
 def unsuspend(name: Name) -> None:
     """Let a suspended account sign in again."""
-    username, changed = _change(name, status=service.ACTIVE)
+    username, changed = _change(name, status=ACTIVE)
     typer.echo(f"{username} is {'now' if changed else 'already'} active")
 
 

@@ -21,3 +21,9 @@ CREATE UNIQUE INDEX reports_open_once_key ON reports (reporter_id, target_type, 
 CREATE INDEX reports_status_idx ON reports (status, id DESC);
 CREATE INDEX reports_target_idx ON reports (target_type, target_id);
 CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
+
+-- What administrators look up among accounts and sessions.
+CREATE INDEX users_role_idx ON users (role, id);
+CREATE INDEX users_suspended_idx ON users (id) WHERE status = 'suspended';
+CREATE INDEX users_created_at_idx ON users (created_at);
+CREATE INDEX sessions_live_idx ON sessions (expires_at) WHERE ended_at IS NULL;

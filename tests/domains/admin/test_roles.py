@@ -3,17 +3,19 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 from tests.builders.users import create_user
-from tests.servers import ApiProcess
+from tests.servers import api_process
 
 from talas.core.database import Connection
 from talas.core.errors import Conflict, Forbidden, NotFound, TalasError
 from talas.core.permissions import Role
 from talas.domains.admin import service
-from talas.domains.admin.service import ACTIVE, SUSPENDED, Administrator
+from talas.domains.admin.schemas import ACTIVE, SUSPENDED
+from talas.domains.admin.service import Administrator
 
 _numbers = itertools.count(1)
 USER, MODERATOR, ADMIN, SUPER = Role
@@ -162,16 +164,20 @@ async def test_who_was_demoted_meanwhile_acts_no_more(db: asyncpg.Connection) ->
         await service.change_account(db, demoted, target.user_id, role=ADMIN)
 
 
-async def test_the_last_super_admin_cannot_delete_themselves(api: ApiProcess) -> None:
-    last = create_user(api)
-    conn = await asyncpg.connect(api.database_url)
+async def test_the_last_super_admin_cannot_delete_themselves(
+    database_url: str, tmp_path: Path
+) -> None:
+    conn = await asyncpg.connect(database_url)
     try:
-        await service.change_account(conn, service.COMMAND_LINE, last.id, role=SUPER)
-        body = {"password": last.password}
-        answer = api.client.delete("/users/me", json=body, token=last.token)
-        assert (answer.status_code, answer.json()["code"]) == (409, "last_super_admin")
-        second = create_user(api)
-        await service.change_account(conn, service.COMMAND_LINE, second.id, role=SUPER)
+        with api_process(database_url, tmp_path) as api:
+            last = create_user(api)
+            await service.change_account(conn, service.COMMAND_LINE, last.id, role=SUPER)
+            body = {"password": last.password}
+            answer = api.client.delete("/users/me", json=body, token=last.token)
+            assert (answer.status_code, answer.json()["code"]) == (409, "last_super_admin")
+            second = create_user(api)
+            await service.change_account(conn, service.COMMAND_LINE, second.id, role=SUPER)
+            answer = api.client.delete("/users/me", json=body, token=last.token)
+            assert answer.status_code == 200
     finally:
         await conn.close()
-    assert api.client.delete("/users/me", json=body, token=last.token).status_code == 200

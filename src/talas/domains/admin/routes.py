@@ -1,5 +1,139 @@
-"""Administration."""
+"""``/admin``: the dashboard, accounts, and the log of who changed what."""
 
-from typing import Any
+from litestar import get, put
 
-api_routes: list[Any] = []
+from talas.core.database import MAX_ID
+from talas.core.http.describe import (
+    PAGE_QUERY,
+    choice_query,
+    describe,
+    int_query,
+    text_query,
+)
+from talas.core.http.envelope import Envelope, Paged, ok
+from talas.core.http.pagination import paged, parse_choice, parse_int
+from talas.core.http.request import Request
+from talas.core.permissions import Permission
+from talas.core.text import clean_text
+from talas.domains.admin import service
+from talas.domains.admin.schemas import (
+    ACTIONS,
+    ROLES,
+    STATUSES,
+    TARGET_TYPES,
+    AccountChange,
+    AccountFilter,
+    AuditEntry,
+    AuditFilter,
+    Dashboard,
+    ManagedAccount,
+)
+from talas.domains.admin.service import Administrator
+
+MAX_SEARCH = 100
+
+
+@get("/admin/dashboard", **describe("How much there is of everything", tag="admin", errors=(403,)))
+async def show_dashboard(request: Request) -> Envelope[Dashboard]:
+    (await request.actor()).require(Permission.MANAGE_USERS)
+    async with request.db.connection() as conn:
+        return ok(await service.count_all(conn))
+
+
+@get(
+    "/admin/users",
+    **describe(
+        "Accounts, suspended ones included",
+        tag="admin",
+        errors=(403,),
+        query=(
+            *PAGE_QUERY,
+            choice_query("role", "Only accounts of this role", ROLES),
+            choice_query("status", "Only accounts of this status", STATUSES),
+            text_query("search", "Part of a username, e-mail, first or last name"),
+        ),
+    ),
+)
+async def list_accounts(request: Request) -> Paged[ManagedAccount]:
+    (await request.actor()).require(Permission.MANAGE_USERS)
+    page, wanted = request.read_page(), _read_account_filter(request)
+    async with request.db.connection() as conn:
+        rows, total = await service.list_managed_accounts(conn, wanted, page)
+    return paged(rows, page, total)
+
+
+@get("/admin/users/{user_id:int}", **describe("One account", tag="admin", errors=(403, 404)))
+async def show_account(request: Request, user_id: int) -> Envelope[ManagedAccount]:
+    (await request.actor()).require(Permission.MANAGE_USERS)
+    async with request.db.connection() as conn:
+        return ok(await service.load_account(conn, user_id))
+
+
+@put(
+    "/admin/users/{user_id:int}",
+    **describe(
+        "Change the role or status of an account",
+        tag="admin",
+        body=AccountChange,
+        errors=(403, 404, 409),
+    ),
+)
+async def update_account(request: Request, user_id: int) -> Envelope[ManagedAccount]:
+    actor = await request.actor()
+    actor.require(Permission.MANAGE_USERS)
+    role, status = (await request.body_as(AccountChange)).cleaned()
+    by = Administrator.of(actor, address=request.client_address)
+    async with request.db.transaction() as conn:
+        await service.change_account(conn, by, user_id, role=role, status=status)
+        account = await service.load_account(conn, user_id)
+    request.context.guard.forget_user(user_id)
+    return ok(account, "User updated successfully")
+
+
+@get(
+    "/admin/audit",
+    **describe(
+        "Who changed what, newest first",
+        tag="admin",
+        errors=(403,),
+        query=(
+            *PAGE_QUERY,
+            int_query("actor", "Only the acts of this user", least=1, most=MAX_ID),
+            choice_query("action", "Only acts of this kind", ACTIONS),
+            text_query("target", "Only what was done to these: `user`, or `user:5` for one"),
+        ),
+    ),
+)
+async def list_audit(request: Request) -> Paged[AuditEntry]:
+    (await request.actor()).require(Permission.READ_AUDIT_LOG)
+    page, wanted = request.read_page(), _read_audit_filter(request)
+    async with request.db.connection() as conn:
+        entries, total = await service.list_audit(conn, wanted, page)
+    return paged(entries, page, total)
+
+
+def _read_audit_filter(request: Request) -> AuditFilter:
+    query = request.query_params
+    actor_id = parse_int("actor", query.get("actor"), default=0, least=1, most=MAX_ID)
+    action = parse_choice("action", query.get("action"), ACTIONS)
+    target_type, target_id = None, 0
+    if (target := query.get("target")) is not None:
+        kind, colon, number = target.partition(":")
+        target_type = parse_choice("target", kind, TARGET_TYPES)
+        if colon:
+            hint = "target must be a type, or a type and an id like user:5"
+            target_id = parse_int("target", number, default=0, least=1, most=MAX_ID, hint=hint)
+    return AuditFilter(actor_id or None, action, target_type, target_id or None)
+
+
+def _read_account_filter(request: Request) -> AccountFilter:
+    query = request.query_params
+    search = clean_text(query.get("search", ""), "search", max_length=MAX_SEARCH)
+    return AccountFilter(
+        role=parse_choice("role", query.get("role"), ROLES),
+        status=parse_choice("status", query.get("status"), STATUSES),
+        search=search or None,
+    )
+
+
+api_routes = [show_dashboard, list_accounts, show_account, update_account, list_audit]

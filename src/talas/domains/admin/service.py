@@ -1,20 +1,29 @@
 """Roles and statuses: who may change whose, and the trace that each change leaves."""
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
+from talas.core import counts
 from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, Forbidden, NotFound
+from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, Role, holds, may_change_role
-from talas.core.sessions import announce_user_changed
+from talas.core.sessions import Actor, announce_user_changed
 from talas.core.text import MAX_EMAIL, clean_text, printable
 from talas.domains.admin import sql
+from talas.domains.admin.schemas import (
+    ACTIVE,
+    STATUSES,
+    SUSPENDED,
+    AccountFilter,
+    AuditEntry,
+    AuditFilter,
+    Dashboard,
+    ManagedAccount,
+)
 from talas.domains.auth import service as auth
 from talas.domains.auth.service import NewAccount
-
-ACTIVE = "active"
-SUSPENDED = "suspended"
 
 
 class Administrator(msgspec.Struct, frozen=True):
@@ -24,6 +33,11 @@ class Administrator(msgspec.Struct, frozen=True):
     name: str
     role: Role
     address: str
+
+    @classmethod
+    def of(cls, actor: Actor, *, address: str) -> Self:
+        """Who sent a request, with the address that it came from."""
+        return cls(actor.user_id, actor.username, actor.role, address)
 
 
 COMMAND_LINE = Administrator(None, "command line", Role.SUPER_ADMIN, "local")
@@ -75,31 +89,20 @@ async def change_account(
     after = msgspec.structs.replace(
         before, role=role or before.role, status=status or before.status
     )
-    # An actor who was a super_admin when the request came may have been demoted since.
-    if by.role is Role.SUPER_ADMIN and by.user_id is not None and by.user_id not in super_admins:
-        raise Forbidden("Your role does not allow this")
-    _check_rights(by, before, after)
-    if super_admins == [user_id] and (after.role, after.status) != (
-        Role.SUPER_ADMIN,
-        ACTIVE,
-    ):
+    _check_rights(await _as_of_now(conn, by), before, after)
+    if super_admins == [user_id] and (after.role, after.status) != (Role.SUPER_ADMIN, ACTIVE):
         raise _last_super_admin()
-    if after == before:
-        return after
-    await sql.update_account_state(conn, user_id, role=after.role, status=after.status)
-    await write_audit(
-        conn,
-        by,
-        "user.update",
-        target_id=user_id,
-        before={"role": before.role, "status": before.status},
-        after={"role": after.role, "status": after.status},
-    )
-    if after.status == SUSPENDED:
-        await auth.end_all_sessions(conn, user_id)
-    else:
-        await announce_user_changed(conn, user_id)
+    if after != before:
+        await _apply(conn, by, before, after)
     return after
+
+
+async def _as_of_now(conn: Connection, by: Administrator) -> Administrator:
+    """Who was an administrator when the request came may have been demoted or suspended since."""
+    if by.user_id is None:
+        return by
+    role = await sql.select_active_role_for_share(conn, by.user_id)
+    return msgspec.structs.replace(by, role=Role(role or Role.USER))
 
 
 def _check_rights(by: Administrator, before: sql.AccountState, after: sql.AccountState) -> None:
@@ -109,7 +112,78 @@ def _check_rights(by: Administrator, before: sql.AccountState, after: sql.Accoun
         raise Forbidden("Nobody changes their own role or status")
     present, future = Role(before.role), Role(after.role)
     if not may_change_role(actor=by.role, present=present, future=future):
-        raise Forbidden("You may act only on roles below your own")
+        raise Forbidden("You may act only on roles below your own, and give only such roles")
+
+
+async def _apply(
+    conn: Connection, by: Administrator, before: sql.AccountState, after: sql.AccountState
+) -> None:
+    await sql.update_account_state(conn, after.id, role=after.role, status=after.status)
+    await write_audit(
+        conn,
+        by,
+        "user.update",
+        target_id=after.id,
+        before={"role": before.role, "status": before.status},
+        after={"role": after.role, "status": after.status},
+    )
+    if after.status == SUSPENDED:
+        await auth.end_all_sessions(conn, after.id)
+    else:
+        await announce_user_changed(conn, after.id)
+
+
+async def load_account(conn: Connection, user_id: int) -> ManagedAccount:
+    """Raises NotFound; a deleted account is not there either."""
+    account = await sql.select_account(conn, user_id) if is_id(user_id) else None
+    if account is None:
+        raise NotFound("User not found")
+    return account
+
+
+async def list_managed_accounts(
+    conn: Connection, wanted: AccountFilter, page: Page
+) -> tuple[list[ManagedAccount], int]:
+    """Those that are not deleted, in order of id, and how many match."""
+    limit, offset = page.limit, page.offset
+    if wanted.search:
+        return await sql.search_accounts(conn, wanted, wanted.search, limit=limit, offset=offset)
+    rows = await sql.select_managed_accounts(conn, wanted, limit=limit, offset=offset)
+    key = {} if wanted.role is None else {"role": wanted.role}
+    statuses = STATUSES if wanted.status is None else (wanted.status,)
+    totals = [await counts.total(conn, "users", status=status, **key) for status in statuses]
+    return rows, sum(totals)
+
+
+async def count_all(conn: Connection) -> Dashboard:
+    users = [await counts.total(conn, "users", status=status) for status in STATUSES]
+    return Dashboard(
+        users_count=sum(users),
+        products_count=await counts.total(conn, "products"),
+        files_count=await counts.total(conn, "files"),
+        tracks_count=await counts.total(conn, "tracks"),
+        new_users_today=await sql.select_new_users_today(conn),
+        active_sessions=await sql.select_live_sessions(conn),
+    )
+
+
+async def list_audit(
+    conn: Connection, wanted: AuditFilter, page: Page
+) -> tuple[list[AuditEntry], int]:
+    """Newest first, and how many match."""
+    rows = await sql.select_audit(conn, wanted, limit=page.limit, offset=page.offset)
+    entries = [_as_entry(row) for row in rows]
+    if wanted.target_id is not None:
+        return entries, await sql.count_audit_of_target(conn, wanted)
+    key = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value}
+    return entries, await counts.total(conn, "audit_log", **key)
+
+
+def _as_entry(row: sql.AuditRow) -> AuditEntry:
+    fields = msgspec.structs.asdict(row)
+    for side in ("before", "after"):
+        fields[side] = msgspec.json.decode(fields[side] or "null")
+    return AuditEntry(**fields)
 
 
 async def check_not_last_super_admin(conn: Connection, user_id: int) -> None:

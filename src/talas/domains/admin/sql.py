@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from talas.core.database import Connection, as_row, as_rows
+from talas.core.database import Connection, as_row, as_rows, has_trigrams
+from talas.domains.admin.schemas import AccountFilter, AuditFilter, ManagedAccount
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -21,6 +22,21 @@ class AccountListRow(msgspec.Struct, frozen=True):
     email: str
     role: str
     status: str
+    created_at: dt.datetime
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """``before`` and ``after`` as JSON."""
+
+    id: int
+    actor_id: int | None
+    actor_name: str | None
+    action: str
+    target_type: str | None
+    target_id: int | None
+    before: str | None
+    after: str | None
+    address: str | None
     created_at: dt.datetime
 
 
@@ -52,6 +68,20 @@ async def select_account_for_update(conn: Connection, user_id: int) -> AccountSt
     return as_row(AccountState, await conn.fetchrow(SELECT_ACCOUNT_FOR_UPDATE, user_id))
 
 
+SELECT_ACTIVE_ROLE_FOR_SHARE = """
+SELECT role
+FROM users
+WHERE id = $1 AND status = 'active'
+FOR SHARE
+"""
+
+
+async def select_active_role_for_share(conn: Connection, user_id: int) -> str | None:
+    """Neither the role nor the status changes until the transaction ends."""
+    role: str | None = await conn.fetchval(SELECT_ACTIVE_ROLE_FOR_SHARE, user_id)
+    return role
+
+
 SELECT_ID_BY_NAME = """
 SELECT id
 FROM users
@@ -76,6 +106,107 @@ ORDER BY id
 
 async def select_accounts(conn: Connection) -> list[AccountListRow]:
     return as_rows(AccountListRow, await conn.fetch(SELECT_ACCOUNTS))
+
+
+SELECT_ACCOUNT = """
+SELECT id, username, email, role, status, first_name, last_name, avatar, created_at, updated_at
+FROM users
+WHERE id = $1 AND status <> 'deleted'
+"""
+
+
+async def select_account(conn: Connection, user_id: int) -> ManagedAccount | None:
+    return as_row(ManagedAccount, await conn.fetchrow(SELECT_ACCOUNT, user_id))
+
+
+# S608 below: what is put together are constants of this file.
+_LISTED = """id, username, email, role, status, first_name, last_name, avatar, created_at,
+  updated_at"""
+_WANTED_ACCOUNTS = """status <> 'deleted'
+  AND ($1::TEXT IS NULL OR role = $1)
+  AND ($2::TEXT IS NULL OR status = $2)"""
+
+SELECT_MANAGED_ACCOUNTS = f"""
+SELECT {_LISTED}
+FROM users
+WHERE {_WANTED_ACCOUNTS}
+ORDER BY id
+LIMIT $3 OFFSET $4
+"""  # noqa: S608
+
+
+async def select_managed_accounts(
+    conn: Connection, wanted: AccountFilter, *, limit: int, offset: int
+) -> list[ManagedAccount]:
+    filters = (wanted.role, wanted.status)
+    records = await conn.fetch(SELECT_MANAGED_ACCOUNTS, *filters, limit, offset)
+    return as_rows(ManagedAccount, records)
+
+
+_CONTAINS = """(
+    strpos(lower(username), lower($3)) > 0
+    OR strpos(lower(email), lower($3)) > 0
+    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($3)) > 0
+  )"""
+# As the index has it.
+_HAS_TRIGRAMS = """trigrams(
+    username || E'\\n' || email || E'\\n'
+    || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
+  ) COLLATE "C" @> trigrams($3)"""
+
+
+def _search(condition: str) -> str:
+    """The page and, in each of its rows, how many match: all of them are looked at anyway."""
+    return f"""
+WITH found AS MATERIALIZED (
+  SELECT {_LISTED}
+  FROM users
+  WHERE {condition}
+)
+SELECT (SELECT count(*) FROM found), page.*
+FROM (SELECT * FROM found ORDER BY id LIMIT $4 OFFSET $5) AS page
+RIGHT JOIN (SELECT) AS always ON true
+"""  # noqa: S608
+
+
+SEARCH_ACCOUNTS = _search(f"{_HAS_TRIGRAMS}\n  AND {_CONTAINS}\n  AND {_WANTED_ACCOUNTS}")
+SEARCH_ACCOUNTS_BY_SHORT_TERM = _search(f"{_CONTAINS}\n  AND {_WANTED_ACCOUNTS}")
+
+
+async def search_accounts(
+    conn: Connection, wanted: AccountFilter, term: str, *, limit: int, offset: int
+) -> tuple[list[ManagedAccount], int]:
+    """The page, and how many match. A term of fewer than three characters reads the whole
+    table."""
+    statement = SEARCH_ACCOUNTS if has_trigrams(term) else SEARCH_ACCOUNTS_BY_SHORT_TERM
+    records = await conn.fetch(statement, wanted.role, wanted.status, term, limit, offset)
+    found = [ManagedAccount(*record[1:]) for record in records if record[1] is not None]
+    return found, records[0][0]
+
+
+SELECT_NEW_USERS_TODAY = """
+SELECT count(*)
+FROM users
+WHERE status <> 'deleted' AND created_at >= date_trunc('day', now(), 'UTC')
+"""
+
+
+async def select_new_users_today(conn: Connection) -> int:
+    """Since midnight in UTC."""
+    count: int = await conn.fetchval(SELECT_NEW_USERS_TODAY)
+    return count
+
+
+SELECT_LIVE_SESSIONS = """
+SELECT count(*)
+FROM sessions
+WHERE ended_at IS NULL AND expires_at > now()
+"""
+
+
+async def select_live_sessions(conn: Connection) -> int:
+    count: int = await conn.fetchval(SELECT_LIVE_SESSIONS)
+    return count
 
 
 UPDATE_ACCOUNT_STATE = """
@@ -119,3 +250,38 @@ async def insert_audit(
         msgspec.json.encode(after).decode(),
         address,
     )
+
+
+_WANTED_AUDIT = """($1::INT IS NULL OR actor_id = $1)
+  AND ($2::TEXT IS NULL OR action = $2)
+  AND ($3::TEXT IS NULL OR target_type = $3)
+  AND ($4::INT IS NULL OR target_id = $4)"""
+
+SELECT_AUDIT = f"""
+SELECT id, actor_id, actor_name, action, target_type, target_id, before, after, address,
+  created_at
+FROM audit_log
+WHERE {_WANTED_AUDIT}
+ORDER BY id DESC
+LIMIT $5 OFFSET $6
+"""  # noqa: S608
+
+
+async def select_audit(
+    conn: Connection, wanted: AuditFilter, *, limit: int, offset: int
+) -> list[AuditRow]:
+    filters = msgspec.structs.astuple(wanted)
+    return as_rows(AuditRow, await conn.fetch(SELECT_AUDIT, *filters, limit, offset))
+
+
+COUNT_AUDIT_OF_TARGET = f"""
+SELECT count(*)
+FROM audit_log
+WHERE {_WANTED_AUDIT}
+"""  # noqa: S608
+
+
+async def count_audit_of_target(conn: Connection, wanted: AuditFilter) -> int:
+    """What was done to one thing is little; for other filters there are kept counts."""
+    total: int = await conn.fetchval(COUNT_AUDIT_OF_TARGET, *msgspec.structs.astuple(wanted))
+    return total
