@@ -36,6 +36,7 @@ from talas.core.http.envelope import encode_failure
 from talas.core.http.probes import PROBE_ROUTES
 from talas.core.http.proxies import TrustedProxies
 from talas.core.http.request import ApiContext, Request
+from talas.core.storage import ObjectMissing
 
 log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ def create_app(
         exception_handlers={
             TalasError: _render,
             HTTPException: _render_http,
+            ObjectMissing: _render_missing,
             Exception: _render_unexpected,
         },
         openapi_config=_openapi(),
@@ -140,6 +142,14 @@ def _render(_request: AnyRequest, error: TalasError) -> Response[bytes]:
         media_type="application/json",
         headers=error.headers,
     )
+
+
+def _render_missing(request: AnyRequest, error: ObjectMissing) -> Response[bytes]:
+    """The row is there and its object is not, until the nightly check finds out."""
+    log.warning(
+        "storage.object_missing", key=str(error), request_id=request.scope.get("request_id")
+    )
+    return _render(request, NotFound("Not found"))
 
 
 def _render_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
