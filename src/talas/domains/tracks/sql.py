@@ -267,10 +267,11 @@ async def select_known_keys(conn: Connection, storage_keys: list[str]) -> set[st
     return {record[0] for record in await conn.fetch(SELECT_KNOWN_KEYS, storage_keys)}
 
 
+# A track of size 0 never had a file: no upload is empty, only a demo makes such rows.
 SELECT_STORED = """
 SELECT id, storage_key
 FROM tracks
-WHERE id > $1 AND status <> 'failed'
+WHERE id > $1 AND status <> 'failed' AND size > 0
 ORDER BY id
 LIMIT 500
 """
