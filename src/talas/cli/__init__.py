@@ -20,6 +20,7 @@ _MODULES = {
     "users": "talas.cli.users",
     "library": "talas.cli.library",
     "search": "talas.cli.search",
+    "demo": "talas.cli.demo",
 }
 
 

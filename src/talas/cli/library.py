@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from talas.cli.connection import database_url, explaining_refusals
+from talas.cli.progress import progress_bar
 from talas.core import jobs
 from talas.core.database import Database
 from talas.core.errors import Conflict, InvalidData, Unavailable
@@ -107,7 +108,7 @@ async def _import_into(db: Database, settings: Settings, options: _Options) -> l
         max_size=settings.files.max_track_size,
         dry_run=options.dry_run,
     )
-    with _progress() as progress:
+    with progress_bar() as progress:
         outcomes = await _take_all(importer, options.folder, progress)
         if options.wait:
             outcomes = await _wait_for_analysis(db, outcomes, progress)
@@ -159,21 +160,6 @@ async def _wait_for_analysis(
         else outcome
         for outcome in outcomes
     ]
-
-
-def _progress() -> Progress:
-    """Only on a terminal: a log file wants no bar."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[name]}", markup=False),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _print_summary(outcomes: list[Outcome], *, dry_run: bool) -> None:
