@@ -6,12 +6,14 @@ from random import Random
 
 from talas.core.database import Database
 from talas.core.storage import Storage
+from talas.core.uploads import stored
 from talas.demo import music
 from talas.demo.seeding import Member
 from talas.demo.sound import piece
 from talas.domains.tracks import service as tracks
+from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import NewTrack
-from talas.domains.tracks.uploads import stored
+from talas.domains.tracks.uploads import AudioInspector
 
 
 async def publish(
@@ -21,17 +23,18 @@ async def publish(
     owner, title = random.choice(owners), music.title(random)
     tags = random.sample(music.tag_names(30), 3)
     ending, content = await asyncio.to_thread(piece, random, title=title, artist=owner.username)
-    filename = f"{title}.{ending}"
-    async with (
-        stored(_whole(content), storage, filename=filename, max_size=max_size) as upload,
-        db.transaction() as conn,
-    ):
+    storing = stored(
+        _whole(content),
+        storage,
+        AudioInspector(f"{title}.{ending}"),
+        folder=FOLDER,
+        max_size=max_size,
+    )
+    async with storing as upload, db.transaction() as conn:
         new = NewTrack(
             title=title,
-            artist=None,
             description="Made by talas demo.",
             tags=tags,
-            visibility="public",
             license="CC0-1.0",
         )
         await tracks.create_track(conn, upload, new, user_id=owner.id, username=owner.username)

@@ -62,7 +62,7 @@ API_ROUTES = [
 ]
 MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
 # Shown to many, changed by few.
-HOT_PATHS = ["/tracks", "/chat/rooms"]
+HOT_PATHS = ["/products/search", "/tags", "/tracks", "/chat/rooms"]
 
 
 def run(settings: Settings) -> None:
