@@ -19,6 +19,7 @@ _MODULES = {
     "migrate": "talas.cli.db",
     "users": "talas.cli.users",
     "library": "talas.cli.library",
+    "files": "talas.cli.files",
     "search": "talas.cli.search",
     "demo": "talas.cli.demo",
 }

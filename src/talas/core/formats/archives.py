@@ -15,7 +15,7 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 _DIRECTORY_END = b"PK\x05\x06"
 _END_BYTES = 22
 _ENTRY_BYTES = 46
-_MAX_COMMENT = 65_535
+_MAX_END_BYTES = _END_BYTES + 65_535
 
 _CONTENT_TYPES = b"[Content_Types].xml"
 _WORD = re.compile(rb"word/document\d*\.xml")
@@ -86,13 +86,15 @@ def _stored_type(head: bytes) -> bytes | None:
 def read_names(tail: bytes) -> set[bytes] | None:
     """The names in the directory of the archive that ends with ``tail``; None where there is no
     directory, nothing where it begins before ``tail`` or is of the large kind (ZIP64)."""
-    end = tail.rfind(_DIRECTORY_END, max(0, len(tail) - _END_BYTES - _MAX_COMMENT))
-    if end < 0 or len(tail) - end < _END_BYTES:
-        return None
-    size, comment_length = struct.unpack_from("<I4xH", tail, end + 12)
-    if end + _END_BYTES + comment_length != len(tail):
-        return None
-    return _read_entries(tail[end - size : end]) if size <= end else set()
+    end = len(tail)
+    while (end := tail.rfind(_DIRECTORY_END, max(0, len(tail) - _MAX_END_BYTES), end)) >= 0:
+        if len(tail) - end < _END_BYTES:
+            continue
+        size, comment_length = struct.unpack_from("<I4xH", tail, end + 12)
+        # The remark that ends an archive may hold anything.
+        if end + _END_BYTES + comment_length == len(tail):
+            return _read_entries(tail[end - size : end]) if size <= end else set()
+    return None
 
 
 def _read_entries(directory: bytes) -> set[bytes]:
