@@ -9,7 +9,7 @@ import msgspec
 from tests.audio.synthesis import picture
 from tests.builders.files import create_doc, create_file, create_gear, pdf
 from tests.builders.tracks import create_track
-from tests.builders.users import login
+from tests.builders.users import create_user, login
 from tests.whole_api.estate import ABSENT_ID, Estate
 
 _numbers = itertools.count(1)
@@ -117,6 +117,20 @@ def _two_tags(estate: Estate) -> Values:
 _NO_PRODUCT = {"product_id": ABSENT_ID}
 _NO_CATEGORY = {"category_id": ABSENT_ID}
 _NO_TAG = {"tag_id": ABSENT_ID, "into": ABSENT_ID}
+
+
+def _own_gear(estate: Estate) -> Values:
+    return {"gear_id": _gear(estate)["product_id"]}
+
+
+def _report(estate: Estate) -> Values:
+    victim = create_user(estate.api)
+    body = {"target_type": "user", "target_id": victim.id, "reason": "Spam"}
+    return {"report_id": estate.call("POST", "/reports", json=body)["id"]}
+
+
+_NO_GEAR = {"gear_id": ABSENT_ID}
+_NO_REPORT = {"report_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
 _NO_USER = {"user_id": ABSENT_ID}
 
@@ -181,6 +195,23 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("DELETE", "/api/v1/tags/{tag_id}"): Entry(
         values=_tag, absent=_NO_TAG, stranger=403, admin=True
+    ),
+    ("GET", "/api/v1/user-products/{gear_id}"): Entry(values=_own_gear, absent=_NO_GEAR),
+    ("PUT", "/api/v1/user-products/{gear_id}"): Entry(
+        values=_own_gear, absent=_NO_GEAR, body={"notes": "Mine"}
+    ),
+    ("DELETE", "/api/v1/user-products/{gear_id}"): Entry(values=_own_gear, absent=_NO_GEAR),
+    ("GET", "/api/v1/admin/users/{user_id}"): Entry(
+        values=_owner, absent=_NO_USER, stranger=403, admin=True
+    ),
+    ("PUT", "/api/v1/admin/users/{user_id}"): Entry(
+        values=_owner, absent=_NO_USER, stranger=403, admin=True, body={"status": "active"}
+    ),
+    ("GET", "/api/v1/admin/reports/{report_id}"): Entry(
+        values=_report, absent=_NO_REPORT, stranger=403, admin=True
+    ),
+    ("PUT", "/api/v1/admin/reports/{report_id}"): Entry(
+        values=_report, absent=_NO_REPORT, stranger=403, admin=True, body={"status": "resolved"}
     ),
     ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("PUT", "/api/v1/tracks/{track_id}"): Entry(
