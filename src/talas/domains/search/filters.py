@@ -91,11 +91,12 @@ class _Reader:
         text = self._query.get(field)
         if text is None:
             return None
-        if not (text.isascii() and text.isdecimal() and len(text) < 9):
+        whole = text.isascii() and text.isdecimal() and len(text) < 9
+        if not whole or int(text) > MAX_DURATION_S:
             sentence = f"{field} must be a whole number of seconds, 0 to {MAX_DURATION_S}"
             self._checks.fail(field, sentence)
             return None
-        return min(int(text), MAX_DURATION_S)
+        return int(text)
 
     def bpm(self, field: str) -> float | None:
         text = self._query.get(field)
