@@ -100,17 +100,19 @@ def test_nobody_else_is_told(api: ApiProcess, collector: Account, stranger: Acco
 def test_a_calendar_that_programs_can_subscribe_to(
     api: ApiProcess, staff: Account, owner: Account
 ) -> None:
-    name = "Bändmaschine; Größe 2, «gebraucht» " + "lang " * 20
+    name = "Bändmaschine; Größe 2, «gebraucht»\nBEGIN:VEVENT\nlang " + "lang " * 20
     product = create_product(api, staff.token, name=name.strip(), brand="Tälas")
     gear = create_gear(
         api,
         owner,
         product=product,
-        serial_number="T,1\nBEGIN:VEVENT",
+        serial_number="T,1",
         purchase_date=BEGINS,
         warranty_expires=in_days(90),
     )
-    create_gear(api, owner, status="sold", purchase_date=BEGINS, warranty_expires=in_days(90))
+    for status in ("sold", "archived"):
+        create_gear(api, owner, status=status, purchase_date=BEGINS, warranty_expires=in_days(90))
+    create_gear(api, owner, purchase_date=BEGINS, warranty_expires=in_days(-500))
     media = api.client.post("/auth/media-token", token=owner.token).json()["data"]["token"]
     url = f"{api.url}/api/v1/user-products/warranty.ics?token={media}"
 
@@ -121,12 +123,19 @@ def test_a_calendar_that_programs_can_subscribe_to(
     assert max(len(line) for line in lines) <= 75
     (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
     assert event["summary"] == f"Warranty ends: Tälas {name.strip()}"
-    assert event["description"] == "Serial number T,1\nBEGIN:VEVENT"
+    assert b"T,1" not in answer.content.replace(b"\\", b""), "calendars are shared, serials are not"
     assert event["dtstart"].dt.isoformat() == gear["warranty_expires"]
     (reminder,) = event.walk("VALARM")
     assert reminder["trigger"].dt == dt.timedelta(days=-30)
 
     again = httpx.get(url, headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    weak = f'"other", W/{answer.headers["etag"]}'
+    assert httpx.get(url, headers={"If-None-Match": weak}).status_code == 304
+    head = httpx.head(url)
+    assert (head.status_code, head.headers["etag"]) == (200, answer.headers["etag"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for path in ("/user-products", "/user-products/warranty", f"/user-products/{gear['id']}"):
+        assert httpx.get(f"{api.url}/api/v1{path}?token={media}").status_code == 401
     same = Calendar.from_ical(httpx.get(url).content).walk("VEVENT")[0]
     assert same["uid"] == event["uid"]

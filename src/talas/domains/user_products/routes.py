@@ -1,5 +1,6 @@
 """``/user-products``: one's own gear. Nobody else sees any of it."""
 
+import asyncio
 import hashlib
 
 from litestar import Response, delete, get, post, put
@@ -10,7 +11,7 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_choice, parse_int
 from talas.core.http.request import Request
 from talas.domains.user_products import access, service
-from talas.domains.user_products.schemas import Gear, GearChange, GearWarranty, NewGear
+from talas.domains.user_products.schemas import STATUSES, Gear, GearChange, GearWarranty, NewGear
 
 EXPIRING_DAYS = 30
 MAX_EXPIRING_DAYS = 3650
@@ -29,13 +30,13 @@ _DAYS = int_query(
     **describe(
         "One's own gear",
         tag="gear",
-        query=(*PAGE_QUERY, choice_query("status", "Only with this status", service.STATUSES)),
+        query=(*PAGE_QUERY, choice_query("status", "Only with this status", STATUSES)),
     ),
 )
 async def list_gear(request: Request) -> Paged[Gear]:
     actor = await request.actor()
     page = request.read_page()
-    status = parse_choice("status", request.query_params.get("status"), service.STATUSES)
+    status = parse_choice("status", request.query_params.get("status"), STATUSES)
     async with request.db.connection() as conn:
         gear, total = await service.list_gear(conn, actor, page, status=status)
     return paged(gear, page, total)
@@ -80,7 +81,7 @@ async def list_warranties(request: Request) -> Paged[GearWarranty]:
 @get(
     "/user-products/warranty.ics",
     **describe(
-        "The ends of one's warranties as a calendar to subscribe to",
+        "The ends of one's warranties as a calendar, from a year ago on",
         tag="gear",
         media=True,
         responses={
@@ -96,12 +97,14 @@ async def list_warranties(request: Request) -> Paged[GearWarranty]:
 async def show_calendar(request: Request) -> Response[bytes]:
     actor = await request.media_actor()
     async with request.db.connection() as conn:
-        calendar = await service.write_calendar(conn, actor)
+        expiries = await service.list_expiries(conn, actor)
+    calendar = await asyncio.to_thread(service.write_calendar, expiries)
     etag = f'"{hashlib.sha256(calendar).hexdigest()[:32]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Authorization"}
-    if request.headers.get("if-none-match") == etag:
+    if etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers)
     headers["content-disposition"] = 'inline; filename="warranty.ics"'
+    headers["x-content-type-options"] = "nosniff"
     return Response(calendar, media_type="text/calendar", headers=headers)
 
 

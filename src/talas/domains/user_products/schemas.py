@@ -1,9 +1,18 @@
 """What the gear endpoints take and give."""
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+from talas.core.database import MAX_ID
+
+STATUSES = ("active", "sold", "broken", "archived")
+
+# Described here, held in the service, which says all that is wrong at once.
+Price = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_ID})]
+Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
 
 
 class Gear(msgspec.Struct, frozen=True):
@@ -48,10 +57,10 @@ class NewGear(msgspec.Struct):
     version: str | None = None
     serial_number: str | None = None
     purchase_date: dt.date | None = None
-    purchase_price: int | None = None
+    purchase_price: Price | None = None
     warranty_expires: dt.date | UnsetType | None = UNSET
     notes: str | None = None
-    status: str = "active"
+    status: Status = "active"
 
 
 class GearChange(msgspec.Struct):
@@ -60,10 +69,10 @@ class GearChange(msgspec.Struct):
     version: str | UnsetType | None = UNSET
     serial_number: str | UnsetType | None = UNSET
     purchase_date: dt.date | UnsetType | None = UNSET
-    purchase_price: int | UnsetType | None = UNSET
+    purchase_price: Price | UnsetType | None = UNSET
     warranty_expires: dt.date | UnsetType | None = UNSET
     notes: str | UnsetType | None = UNSET
-    status: str | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
 
 
 class GearFields(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,11 +13,18 @@ from talas.core.sessions import Actor, hold_account
 from talas.core.text import FieldChecks, given
 from talas.domains.files import service as files
 from talas.domains.user_products import access, sql
-from talas.domains.user_products.schemas import Gear, GearChange, GearFields, GearWarranty, NewGear
+from talas.domains.user_products.schemas import (
+    STATUSES,
+    Gear,
+    GearChange,
+    GearFields,
+    GearWarranty,
+    NewGear,
+)
+from talas.domains.user_products.sql import Expiry
 
-STATUSES = ("active", "sold", "broken", "archived")
 WARRANTY_FILTERS = ("expiring", "expired", "active")
-MAX_EVENTS = 5000
+MAX_EVENTS = 1000
 _LENGTHS = {"version": 50, "serial_number": 100, "notes": 5000}
 _NOTHING = GearFields(
     version=None,
@@ -50,12 +57,16 @@ async def list_warranties(
     return rows, await sql.count_warranties(conn, user_id, days=days, status=status)
 
 
-async def write_calendar(conn: Connection, actor: Actor) -> bytes:
-    """As warranty_calendar has it, of what has not been sold or put away."""
+async def list_expiries(conn: Connection, actor: Actor) -> list[Expiry]:
+    """For a calendar: the next MAX_EVENTS ends of warranties, and those of the past year."""
+    return await sql.select_expiries(conn, actor.user_id, limit=MAX_EVENTS)
+
+
+def write_calendar(expiries: list[Expiry]) -> bytes:
+    """As warranty_calendar has it; takes up to a second, so not for an event loop."""
     # The library takes 7 MiB, in a process where few ask for a calendar.
     from talas.domains.user_products import warranty_calendar
 
-    expiries = await sql.select_expiries(conn, actor.user_id, limit=MAX_EVENTS)
     return warranty_calendar.write_calendar(expiries)
 
 
@@ -79,6 +90,8 @@ async def add_gear(conn: Connection, actor: Actor, new: NewGear) -> Gear:
 
 
 async def update_gear(conn: Connection, actor: Actor, gear_id: int, change: GearChange) -> Gear:
+    # A body may take longer to come than its account lives.
+    await hold_account(conn, actor)
     present = await access.lock_own_gear(conn, actor.user_id, gear_id)
     fields = _cleaned(present, given(change))
     if fields != present:

@@ -19,7 +19,6 @@ class Expiry(msgspec.Struct, frozen=True):
     id: int
     product_name: str
     brand: str | None
-    serial_number: str | None
     warranty_expires: dt.date
     created_at: dt.datetime
     updated_at: dt.datetime
@@ -128,17 +127,16 @@ async def count_warranties(conn: Connection, user_id: int, *, days: int, status:
     return total
 
 
-SELECT_EXPIRIES = """
-SELECT up.id, p.name, p.brand, up.serial_number, up.warranty_expires, up.created_at,
-  up.updated_at
+SELECT_EXPIRIES = f"""
+SELECT up.id, p.name, p.brand, up.warranty_expires, up.created_at, up.updated_at
 FROM user_products AS up
 JOIN products AS p ON p.id = up.product_id
 WHERE up.user_id = $1
-  AND up.warranty_expires IS NOT NULL
+  AND up.warranty_expires >= {_TODAY} - 366
   AND up.status IN ('active', 'broken')
 ORDER BY up.warranty_expires, up.id
 LIMIT $2
-"""
+"""  # noqa: S608
 
 
 async def select_expiries(conn: Connection, user_id: int, *, limit: int) -> list[Expiry]:

@@ -1,4 +1,5 @@
-"""The ends of warranties as a calendar (RFC 5545), for programs that subscribe to one."""
+"""The ends of warranties as a calendar (RFC 5545). People share calendars: it names products, and
+nothing else that their owner wrote down."""
 
 import datetime as dt
 
@@ -33,8 +34,6 @@ def _event(expiry: Expiry) -> Event:
     event.add("dtstart", expiry.warranty_expires)
     event.add("summary", f"Warranty ends: {name}")
     event.add("transp", "TRANSPARENT")
-    if expiry.serial_number:
-        event.add("description", f"Serial number {expiry.serial_number}")
     reminder = Alarm()
     reminder.add("action", "DISPLAY")
     reminder.add("trigger", REMIND)
