@@ -33,11 +33,11 @@ SELECT coalesce((
   FROM (
     SELECT total
     FROM counts
-    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value)
+    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value) || $4::JSONB
     UNION ALL
     SELECT change
     FROM count_changes
-    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value)
+    WHERE relation = $1 AND key = jsonb_build_object($2::TEXT, asked.value) || $4::JSONB
   ) AS known (rows)
 ), 0)::BIGINT
 FROM unnest($3::INT[]) WITH ORDINALITY AS asked (value, place)
@@ -81,12 +81,17 @@ async def total(conn: Connection, relation: str, **key: str | int | bool | None)
     return int(counted)
 
 
-async def totals(conn: Connection, relation: str, column: str, values: list[int]) -> list[int]:
-    """The rows of a table that is counted by this column alone, for each of the values.
+async def totals(
+    conn: Connection, relation: str, column: str, values: list[int], **key: str | int | bool | None
+) -> list[int]:
+    """The rows of a counted table for each of the values of a column; ``key`` gives all other
+    columns that the table is counted by.
 
     Each is looked up by itself, so the table may have a million values.
     """
-    return [row[0] for row in await conn.fetch(SELECT_TOTALS, relation, column, values)]
+    others = msgspec.json.encode(key).decode()
+    records = await conn.fetch(SELECT_TOTALS, relation, column, values, others)
+    return [record[0] for record in records]
 
 
 async def fold(conn: Connection) -> None:

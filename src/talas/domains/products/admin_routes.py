@@ -18,6 +18,7 @@ from talas.core.text import FieldChecks
 from talas.domains.admin.service import Administrator
 from talas.domains.products import service
 from talas.domains.products.checks import STATUSES
+from talas.domains.products.lists import service as lists
 from talas.domains.products.schemas import (
     AdminFilter,
     Category,
@@ -46,7 +47,7 @@ async def _administrator(request: Request) -> Administrator:
         errors=(403,),
         query=(
             *PAGE_QUERY,
-            text_query("search", "Part of a name, brand, model or description"),
+            text_query("search", "Part of a name, brand or model"),
             int_query("category_id", "Only this category", default=0, least=1, most=MAX_ID),
             choice_query("status", "Only those with this status", STATUSES),
         ),
@@ -56,7 +57,7 @@ async def list_products(request: Request) -> Paged[Product]:
     await _administrator(request)
     page, wanted = request.read_page(), _read_filter(request)
     async with request.db.connection() as conn:
-        products, total = await service.list_products(conn, wanted, page)
+        products, total = await lists.list_products(conn, wanted, page)
     return paged(products, page, total)
 
 

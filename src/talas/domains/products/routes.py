@@ -15,7 +15,8 @@ from talas.core.http.envelope import Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_int
 from talas.core.http.request import Request
 from talas.core.text import clean_text
-from talas.domains.products import access, admin_routes, service, sql
+from talas.domains.products import access, admin_routes, service
+from talas.domains.products.lists import service as lists
 from talas.domains.products.schemas import (
     CatalogueFilter,
     Category,
@@ -41,7 +42,7 @@ MAX_FOUND = 50
                 "sort",
                 "What comes first: the newest (default), by name from A to Z, the cheapest "
                 "(price), the dearest (price_desc); without a price comes last",
-                sql.SORTS,
+                lists.SORTS,
             ),
         ),
     ),
@@ -49,7 +50,7 @@ MAX_FOUND = 50
 async def list_catalogue(request: Request) -> Paged[Product]:
     page, wanted = request.read_page(), _read_filter(request)
     async with request.db.connection() as conn:
-        products, total = await service.list_catalogue(conn, wanted, page)
+        products, total = await lists.list_catalogue(conn, wanted, page)
     return paged(products, page, total)
 
 
@@ -59,9 +60,9 @@ def _read_filter(request: Request) -> CatalogueFilter:
         "category_id", query.get("category_id"), default=0, least=1, most=MAX_ID
     )
     brand = clean_text(query.get("brand") or "", "brand", max_length=MAX_QUERY)
-    sort = query.get("sort", sql.SORTS[0])
-    if sort not in sql.SORTS:
-        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(sql.SORTS)}"))
+    sort = query.get("sort", lists.SORTS[0])
+    if sort not in lists.SORTS:
+        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(lists.SORTS)}"))
     return CatalogueFilter(category_id=category_id or None, brand=brand or None, sort=sort)
 
 

@@ -5,17 +5,15 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from talas.core import counts
 from talas.core.database import Connection
 from talas.core.errors import Conflict, NotFound
-from talas.core.http.pagination import Page
 from talas.core.search_index import SearchIndex
 from talas.domains.admin.service import Administrator, write_audit
 from talas.domains.docs.service import forget_product
 from talas.domains.products import access, sql
 from talas.domains.products.checks import clean_category, clean_product, given
 from talas.domains.products.schemas import (
-    AdminFilter,
-    CatalogueFilter,
     Category,
     CategoryChange,
     FoundProduct,
@@ -29,22 +27,6 @@ from talas.domains.search.service import find_products as search_products
 
 # For those that the index still has and the catalogue has not.
 _SPARE = 5
-
-
-async def list_catalogue(
-    conn: Connection, wanted: CatalogueFilter, page: Page
-) -> tuple[list[Product], int]:
-    """The active ones of the page, and how many match."""
-    rows = await sql.select_catalogue(conn, wanted, limit=page.limit, offset=page.offset)
-    return rows, await sql.count_catalogue(conn, wanted)
-
-
-async def list_products(
-    conn: Connection, wanted: AdminFilter, page: Page
-) -> tuple[list[Product], int]:
-    """As ``list_catalogue``, inactive ones included."""
-    rows = await sql.select_products(conn, wanted, limit=page.limit, offset=page.offset)
-    return rows, await sql.count_products(conn, wanted)
 
 
 async def find_products(
@@ -139,7 +121,8 @@ def _json(value: Any) -> bytes:
 
 
 async def list_categories(conn: Connection) -> list[Category]:
-    return await sql.select_categories(conn)
+    """From A to Z."""
+    return await _counted(conn, await sql.select_categories(conn))
 
 
 async def create_category(conn: Connection, by: Administrator, new: NewCategory) -> Category:
@@ -150,24 +133,27 @@ async def create_category(conn: Connection, by: Administrator, new: NewCategory)
     except asyncpg.UniqueViolationError:
         raise _name_taken(fields["name"]) from None
     await _audit_category(conn, by, "category.create", category_id, after=fields)
-    return await _category(conn, category_id)
+    return Category(id=category_id, **fields, products_count=0)
 
 
 async def update_category(
     conn: Connection, by: Administrator, category_id: int, change: CategoryChange
 ) -> Category:
     """Raises NotFound, and Conflict when the name is taken, in whatever case."""
-    present = _fields_of(await access.load_category_for_update(conn, category_id))
+    category = await access.load_category_for_update(conn, category_id)
+    present = _fields_of(category)
     changes = _differing(clean_category(given(change)), present)
-    if not changes:
-        return await _category(conn, category_id)
-    try:
-        await sql.update_category(conn, category_id, **present | changes)
-    except asyncpg.UniqueViolationError:
-        raise _name_taken(changes["name"]) from None
-    before = {field: present[field] for field in changes}
-    await _audit_category(conn, by, "category.update", category_id, before=before, after=changes)
-    return await _category(conn, category_id)
+    if changes:
+        try:
+            await sql.update_category(conn, category_id, **present | changes)
+        except asyncpg.UniqueViolationError:
+            raise _name_taken(changes["name"]) from None
+        before = {field: present[field] for field in changes}
+        await _audit_category(
+            conn, by, "category.update", category_id, before=before, after=changes
+        )
+    changed = msgspec.structs.replace(category, **changes)
+    return (await _counted(conn, [changed]))[0]
 
 
 async def delete_category(conn: Connection, by: Administrator, category_id: int) -> None:
@@ -183,10 +169,13 @@ async def delete_category(conn: Connection, by: Administrator, category_id: int)
     await _audit_category(conn, by, "category.delete", category_id, before=before)
 
 
-async def _category(conn: Connection, category_id: int) -> Category:
-    category = await sql.select_category(conn, category_id)
-    assert category is not None
-    return category
+async def _counted(conn: Connection, rows: list[CategoryRow]) -> list[Category]:
+    ids = [row.id for row in rows]
+    totals = await counts.totals(conn, "products", "category_id", ids, status="active")
+    return [
+        Category(**msgspec.structs.asdict(row), products_count=total)
+        for row, total in zip(rows, totals, strict=True)
+    ]
 
 
 def _fields_of(category: CategoryRow) -> dict[str, Any]:

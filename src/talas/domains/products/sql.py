@@ -6,13 +6,7 @@ import asyncpg
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
-from talas.domains.products.schemas import (
-    AdminFilter,
-    CatalogueFilter,
-    Category,
-    FoundProduct,
-    Product,
-)
+from talas.domains.products.schemas import FoundProduct, Product
 
 
 class CategoryRow(msgspec.Struct, frozen=True):
@@ -22,13 +16,14 @@ class CategoryRow(msgspec.Struct, frozen=True):
 
 
 # S608 below: what is put together are constants of this file.
-_COLUMNS = """p.id, p.name, p.category_id, c.name, p.brand, p.model, p.description, p.price,
+product_columns = """p.id, p.name, p.category_id, c.name, p.brand, p.model, p.description, p.price,
   p.warranty_months, p.warranty_conditions, p.manufacturer_website, p.specifications, p.status,
   p.created_at, p.updated_at"""
 _SPECIFICATIONS = 11
 
 
-def _product(record: asyncpg.Record) -> Product:
+def as_product(record: asyncpg.Record) -> Product:
+    """Of a record with ``product_columns``."""
     values = list(record)
     if values[_SPECIFICATIONS] is not None:
         values[_SPECIFICATIONS] = msgspec.json.decode(values[_SPECIFICATIONS])
@@ -36,7 +31,7 @@ def _product(record: asyncpg.Record) -> Product:
 
 
 SELECT_PRODUCT = f"""
-SELECT {_COLUMNS}
+SELECT {product_columns}
 FROM products AS p
 LEFT JOIN categories AS c ON c.id = p.category_id
 WHERE p.id = $1
@@ -45,11 +40,11 @@ WHERE p.id = $1
 
 async def select_product(conn: Connection, product_id: int) -> Product | None:
     record = await conn.fetchrow(SELECT_PRODUCT, product_id)
-    return None if record is None else _product(record)
+    return None if record is None else as_product(record)
 
 
 SELECT_PRODUCT_FOR_UPDATE = f"""
-SELECT {_COLUMNS}
+SELECT {product_columns}
 FROM products AS p
 LEFT JOIN categories AS c ON c.id = p.category_id
 WHERE p.id = $1
@@ -59,64 +54,7 @@ FOR UPDATE OF p
 
 async def select_product_for_update(conn: Connection, product_id: int) -> Product | None:
     record = await conn.fetchrow(SELECT_PRODUCT_FOR_UPDATE, product_id)
-    return None if record is None else _product(record)
-
-
-_LISTED = """p.status = 'active'
-    AND ($1::INT IS NULL OR p.category_id = $1)
-    AND ($2::TEXT IS NULL OR lower(p.brand) = lower($2))"""
-
-
-def _select_catalogue(order: str) -> str:
-    """The page's ids come along an index, before anything wide is read."""
-    return f"""
-WITH page AS (
-  SELECT p.id
-  FROM products AS p
-  WHERE {_LISTED}
-  ORDER BY {order}
-  LIMIT $3 OFFSET $4
-)
-SELECT {_COLUMNS}
-FROM page
-JOIN products AS p ON p.id = page.id
-LEFT JOIN categories AS c ON c.id = p.category_id
-ORDER BY {order}
-"""  # noqa: S608
-
-
-SELECT_CATALOGUE_BY_NEWEST = _select_catalogue("p.id DESC")
-SELECT_CATALOGUE_BY_NAME = _select_catalogue("lower(p.name), p.id")
-SELECT_CATALOGUE_BY_PRICE = _select_catalogue("p.price, p.id")
-SELECT_CATALOGUE_BY_PRICE_DESC = _select_catalogue("p.price DESC NULLS LAST, p.id DESC")
-_SELECT_CATALOGUE_BY = {
-    "newest": SELECT_CATALOGUE_BY_NEWEST,
-    "name": SELECT_CATALOGUE_BY_NAME,
-    "price": SELECT_CATALOGUE_BY_PRICE,
-    "price_desc": SELECT_CATALOGUE_BY_PRICE_DESC,
-}
-SORTS = tuple(_SELECT_CATALOGUE_BY)
-
-
-async def select_catalogue(
-    conn: Connection, wanted: CatalogueFilter, *, limit: int, offset: int
-) -> list[Product]:
-    """The active ones. ``wanted.sort`` is one of SORTS."""
-    statement = _SELECT_CATALOGUE_BY[wanted.sort]
-    records = await conn.fetch(statement, wanted.category_id, wanted.brand, limit, offset)
-    return [_product(record) for record in records]
-
-
-COUNT_CATALOGUE = f"""
-SELECT count(*)
-FROM products AS p
-WHERE {_LISTED}
-"""  # noqa: S608
-
-
-async def count_catalogue(conn: Connection, wanted: CatalogueFilter) -> int:
-    total: int = await conn.fetchval(COUNT_CATALOGUE, wanted.category_id, wanted.brand)
-    return total
+    return None if record is None else as_product(record)
 
 
 SELECT_PRODUCTS_BY_IDS = """
@@ -141,43 +79,6 @@ LIMIT $1
 
 async def select_newest_products(conn: Connection, *, limit: int) -> list[FoundProduct]:
     return as_rows(FoundProduct, await conn.fetch(SELECT_NEWEST_PRODUCTS, limit))
-
-
-_ADMINISTERED = """($1::TEXT IS NULL
-      OR strpos(lower(concat_ws(' ', p.name, p.brand, p.model, p.description)), lower($1)) > 0)
-    AND ($2::INT IS NULL OR p.category_id = $2)
-    AND ($3::TEXT IS NULL OR p.status = $3)"""
-
-SELECT_PRODUCTS = f"""
-SELECT {_COLUMNS}
-FROM products AS p
-LEFT JOIN categories AS c ON c.id = p.category_id
-WHERE {_ADMINISTERED}
-ORDER BY p.id DESC
-LIMIT $4 OFFSET $5
-"""  # noqa: S608
-
-
-async def select_products(
-    conn: Connection, wanted: AdminFilter, *, limit: int, offset: int
-) -> list[Product]:
-    """Inactive ones too, newest first."""
-    filters = (wanted.search, wanted.category_id, wanted.status)
-    records = await conn.fetch(SELECT_PRODUCTS, *filters, limit, offset)
-    return [_product(record) for record in records]
-
-
-COUNT_PRODUCTS = f"""
-SELECT count(*)
-FROM products AS p
-WHERE {_ADMINISTERED}
-"""  # noqa: S608
-
-
-async def count_products(conn: Connection, wanted: AdminFilter) -> int:
-    filters = (wanted.search, wanted.category_id, wanted.status)
-    total: int = await conn.fetchval(COUNT_PRODUCTS, *filters)
-    return total
 
 
 INSERT_PRODUCT = """
@@ -253,28 +154,14 @@ async def delete_product(conn: Connection, product_id: int) -> None:
 
 
 SELECT_CATEGORIES = """
-SELECT c.id, c.name, c.description, count(p.id)
-FROM categories AS c
-LEFT JOIN products AS p ON p.category_id = c.id AND p.status = 'active'
-GROUP BY c.id
-ORDER BY lower(c.name)
+SELECT id, name, description
+FROM categories
+ORDER BY lower(name)
 """
 
 
-async def select_categories(conn: Connection) -> list[Category]:
-    return as_rows(Category, await conn.fetch(SELECT_CATEGORIES))
-
-
-SELECT_CATEGORY = """
-SELECT c.id, c.name, c.description,
-  (SELECT count(*) FROM products AS p WHERE p.category_id = c.id AND p.status = 'active')
-FROM categories AS c
-WHERE c.id = $1
-"""
-
-
-async def select_category(conn: Connection, category_id: int) -> Category | None:
-    return as_row(Category, await conn.fetchrow(SELECT_CATEGORY, category_id))
+async def select_categories(conn: Connection) -> list[CategoryRow]:
+    return as_rows(CategoryRow, await conn.fetch(SELECT_CATEGORIES))
 
 
 HOLD_CATEGORY = """

@@ -22,3 +22,10 @@ ALTER TABLE tags
     DROP COLUMN used,
     DROP COLUMN usage_count;
 ALTER TABLE track_tags DROP COLUMN counted;
+
+DROP INDEX products_trigrams_idx;
+DROP INDEX products_inactive_idx;
+DROP INDEX products_brand_idx;
+DROP INDEX products_price_desc_idx;
+DROP INDEX products_price_idx;
+DROP INDEX products_name_idx;

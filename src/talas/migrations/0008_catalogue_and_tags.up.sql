@@ -1,3 +1,16 @@
+-- What the catalogue's lists walk along, and what their search by a part of a text looks up.
+CREATE INDEX products_name_idx ON products (lower(name), id) WHERE status = 'active';
+CREATE INDEX products_price_idx ON products (price, id) WHERE status = 'active';
+CREATE INDEX products_price_desc_idx ON products (price DESC NULLS LAST, id DESC)
+    WHERE status = 'active';
+CREATE INDEX products_brand_idx ON products (lower(brand), id DESC) WHERE status = 'active';
+CREATE INDEX products_inactive_idx ON products (id DESC) WHERE status = 'inactive';
+CREATE INDEX products_trigrams_idx ON products USING gin (
+    trigrams(
+        name || E'\n' || coalesce(brand, '') || E'\n' || coalesce(model, '')
+    ) COLLATE "C"
+) WITH (fastupdate = off);
+
 -- One spelling for each tag: the composed one (Unicode NFC), as tags are compared from now on.
 INSERT INTO tags (name)
 SELECT DISTINCT normalize(name)
