@@ -126,7 +126,7 @@ CREATE INDEX users_trigrams_idx ON users USING gin (
         username || E'\n' || email || E'\n'
         || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
     ) COLLATE "C"
-) WITH (fastupdate = off);
+) WITH (gin_pending_list_limit = 1024);
 
 DROP INDEX tracks_user_idx;
 CREATE INDEX tracks_shared_idx ON tracks (user_id, id DESC)
@@ -135,9 +135,9 @@ CREATE INDEX tracks_unshared_idx ON tracks (user_id, id DESC)
     WHERE NOT (status = 'ready' AND visibility = 'public');
 CREATE INDEX tracks_trigrams_idx ON tracks USING gin (
     trigrams(title || E'\n' || artist) COLLATE "C"
-) WITH (fastupdate = off);
+) WITH (gin_pending_list_limit = 1024);
 
 CREATE INDEX rooms_public_idx ON rooms (id) WHERE NOT is_private;
 CREATE INDEX rooms_trigrams_idx ON rooms USING gin (
     trigrams(name || E'\n' || coalesce(description, '')) COLLATE "C"
-) WITH (fastupdate = off);
+) WITH (gin_pending_list_limit = 1024);

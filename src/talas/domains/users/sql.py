@@ -85,7 +85,7 @@ _MATCHES = """status = 'active'
 _HAS_TRIGRAMS = """trigrams(
     username || E'\\n' || email || E'\\n'
     || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
-  ) COLLATE "C" @> trigrams($2)"""
+  ) COLLATE "C" @> (SELECT trigrams($2))"""
 
 
 def _search_users(condition: str) -> str:

@@ -73,7 +73,7 @@ _MATCHES = """(NOT r.is_private OR EXISTS (
 # As the index has it. Texts that have all trigrams of the term may still have them apart.
 _HAS_TRIGRAMS = """trigrams(
     r.name || E'\\n' || coalesce(r.description, '')
-  ) COLLATE "C" @> trigrams($2)"""
+  ) COLLATE "C" @> (SELECT trigrams($2))"""
 
 
 def _search_rooms(condition: str) -> str:

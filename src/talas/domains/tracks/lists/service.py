@@ -9,7 +9,7 @@ from talas.domains.tracks.schemas import TrackFilter
 from talas.domains.tracks.sql import TrackRow
 
 SORTS = sql.SORTS
-COMMON_TAG = 20_000
+COMMON_TAG = 5_000
 """Tracks of a tag from which on it is cheaper to try all tracks in their order."""
 
 Listed = tuple[list[TrackRow], int]

@@ -12,6 +12,9 @@ from talas.domains.tracks.sql import TrackRow
 _RANKS = {"newest": "t.id", "plays": "t.plays", "likes": "t.likes"}
 SORTS = tuple(_RANKS)
 _SHARED = "t.status = 'ready' AND t.visibility = 'public'"
+# A CASE, lest the planner gathers all shared tracks from their indexes to join them with the few
+# that match.
+_VISIBLE = f"CASE WHEN {_SHARED} THEN true ELSE t.user_id = $1 END"
 
 
 def _page(candidates: str, *, found: str = "", direction: str = "DESC") -> str:
@@ -49,12 +52,10 @@ def _halves(rank: str, shared: str, own: str, *, direction: str = "DESC") -> str
   )"""  # noqa: S608
 
 
-def _found(rank: str, source: str) -> dict[str, str]:
-    """All rows of ``source`` are looked up before the page is cut."""
-    found = f"""found AS MATERIALIZED (
-  SELECT t.id, {rank} AS rank
-  FROM {source}
-), """  # noqa: S608
+def _found(rank: str, *sources: str) -> dict[str, str]:
+    """All rows of the sources are looked up before the page is cut."""
+    parts = (f"SELECT t.id, {rank} AS rank FROM {source}" for source in sources)  # noqa: S608
+    found = f"found AS MATERIALIZED (\n  {' UNION ALL '.join(parts)}\n), "
     return {"found": found, "candidates": "SELECT id, rank FROM found"}
 
 
@@ -108,7 +109,19 @@ def _has_tag(argument: str) -> str:
 
 
 _OF_USER = f"t.user_id = $4 AND ($5::TEXT IS NULL OR {_has_tag('$5')})"
-PAGES_OF_USER = {sort: _page(_halves(rank, _OF_USER, _OF_USER)) for sort, rank in _RANKS.items()}
+# By rank all of a user's tracks are looked up: along the ranks of all tracks they may be far apart.
+PAGES_OF_USER = {
+    sort: _page(_halves(rank, _OF_USER, _OF_USER))
+    if sort == "newest"
+    else _page(
+        **_found(
+            rank,
+            f"tracks AS t\n  WHERE {_SHARED} AND {_OF_USER}",
+            f"tracks AS t\n  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_OF_USER}",
+        )
+    )
+    for sort, rank in _RANKS.items()
+}
 
 COUNT_OF_USER = f"""
 SELECT (
@@ -138,7 +151,7 @@ async def count_of_user(conn: Connection, *, viewer_id: int, user_id: int, tag: 
 
 _TAGGED = f"""track_tags AS tt
   JOIN tracks AS t ON t.id = tt.track_id
-  WHERE tt.tag_id = (SELECT id FROM tags WHERE name = $4) AND (({_SHARED}) OR t.user_id = $1)"""  # noqa: S608
+  WHERE tt.tag_id = (SELECT id FROM tags WHERE name = $4) AND {_VISIBLE}"""  # noqa: S608
 # The newest stand in the index of a tag's tracks. By rank a rare tag's tracks are all looked up;
 # along the ranks of all tracks one that many have fills a page soon.
 PAGES_OF_TAG = {
@@ -154,10 +167,11 @@ PAGES_OF_COMMON_TAG = {
 }
 
 COUNT_OF_TAG = f"""
-SELECT count(*)
-FROM track_tags AS tt
-JOIN tracks AS t ON t.id = tt.track_id
-WHERE tt.tag_id = (SELECT id FROM tags WHERE name = $2) AND (({_SHARED}) OR t.user_id = $1)
+SELECT coalesce((SELECT usage_count FROM tags WHERE name = $2), 0) + (
+  SELECT count(*)
+  FROM tracks AS t
+  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_has_tag("$2")}
+)
 """  # noqa: S608
 
 
@@ -183,14 +197,14 @@ def _matching(text: str, user_id: str, tag: str) -> str:
     strpos(lower(t.title), lower({text})) > 0
     OR strpos(lower(t.artist), lower({text})) > 0
   )
-  AND (({_SHARED}) OR t.user_id = $1)
+  AND {_VISIBLE}
   AND ({user_id}::INT IS NULL OR t.user_id = {user_id})
   AND ({tag}::TEXT IS NULL OR {_has_tag(tag)})"""
 
 
 def _has_trigrams(text: str) -> str:
     """As the index has it. Texts that have all trigrams of the term may still have them apart."""
-    return f"""trigrams(t.title || E'\\n' || t.artist) COLLATE "C" @> trigrams({text})"""
+    return f"""trigrams(t.title || E'\\n' || t.artist) COLLATE "C" @> (SELECT trigrams({text}))"""
 
 
 _MATCHING = _matching("$4", "$5", "$6")
