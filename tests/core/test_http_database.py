@@ -1,5 +1,6 @@
 """When the database does not answer in time: 503, and everybody else goes on."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,3 +47,46 @@ async def test_lost_connections_are_replaced(api: ApiProcess) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert login(api.client, email=user.email)
+
+
+INSERT_TRACK = """
+INSERT INTO tracks (
+  user_id, title, artist, container, media_type, filename, content_hash, size, storage_key
+)
+VALUES ($1, 'a', 'b', 'wav', 'audio/wav', 'a.wav', sha256('a'), 1, 'tracks/deadlock')
+RETURNING id
+"""
+SOMEBODY_WAITS = """
+SELECT EXISTS (
+  SELECT
+  FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+)
+"""
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(api: ApiProcess) -> None:
+    """The api has the account and wants the track; the other way round here, where the wait is
+    the younger one: the older finds out first."""
+    user = create_user(api)
+    conn = await asyncpg.connect(api.database_url)
+    track_id = await conn.fetchval(INSERT_TRACK, user.id)
+    with ThreadPoolExecutor(1) as pool:
+        async with conn.transaction():
+            await conn.execute("SELECT FROM tracks WHERE id = $1 FOR UPDATE", track_id)
+            deletion = pool.submit(
+                api.client.request,
+                "DELETE",
+                "/users/me",
+                json={"password": user.password},
+                token=user.token,
+            )
+            async with asyncio.timeout(10):
+                while not await conn.fetchval(SOMEBODY_WAITS):
+                    await asyncio.sleep(0.01)
+            await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user.id)
+        answer = deletion.result()
+    await conn.close()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert api.client.get("/users/me", token=user.token).is_success
