@@ -100,7 +100,7 @@ def by_sort(statements: dict[str, str], *arguments: object) -> list[tuple[str, A
 
 HOT: list[tuple[str, Arguments]] = [
     (counts.SELECT_TOTAL, ("tracks", '{"status": "ready"}')),
-    (counts.SELECT_TOTALS, ("room_members", "room_id", [1, 2, 3])),
+    (counts.SELECT_TOTALS, ("room_members", "room_id", [1, 2, 3], "{}")),
     (users.SELECT_USERS, (VIEWER, 20, 40)),
     (users.SELECT_USERS_FROM_END, (VIEWER, 20, 40)),
     (users.SEARCH_USERS, (VIEWER, "ab12c", 20, 0)),
