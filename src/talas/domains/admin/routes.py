@@ -56,9 +56,14 @@ async def show_dashboard(request: Request) -> Envelope[Dashboard]:
 )
 async def list_accounts(request: Request) -> Paged[ManagedAccount]:
     (await request.actor()).require(Permission.MANAGE_USERS)
-    page, wanted = request.read_page(), _read_account_filter(request)
+    page, query = request.read_page(), request.query_params
+    wanted = AccountFilter(
+        role=parse_choice("role", query.get("role"), ROLES),
+        status=parse_choice("status", query.get("status"), STATUSES),
+    )
+    search = clean_text(query.get("search", ""), "search", max_length=MAX_SEARCH)
     async with request.db.connection() as conn:
-        rows, total = await service.list_managed_accounts(conn, wanted, page)
+        rows, total = await service.list_managed_accounts(conn, wanted, page, search=search)
     return paged(rows, page, total)
 
 
@@ -124,16 +129,6 @@ def _read_audit_filter(request: Request) -> AuditFilter:
             hint = "target must be a type, or a type and an id like user:5"
             target_id = parse_int("target", number, default=0, least=1, most=MAX_ID, hint=hint)
     return AuditFilter(actor_id or None, action, target_type, target_id or None)
-
-
-def _read_account_filter(request: Request) -> AccountFilter:
-    query = request.query_params
-    search = clean_text(query.get("search", ""), "search", max_length=MAX_SEARCH)
-    return AccountFilter(
-        role=parse_choice("role", query.get("role"), ROLES),
-        status=parse_choice("status", query.get("status"), STATUSES),
-        search=search or None,
-    )
 
 
 api_routes = [show_dashboard, list_accounts, show_account, update_account, list_audit]

@@ -58,7 +58,6 @@ class AccountFilter(msgspec.Struct, frozen=True):
 
     role: str | None
     status: str | None
-    search: str | None
 
 
 class AccountChange(msgspec.Struct):

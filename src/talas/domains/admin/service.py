@@ -7,15 +7,18 @@ import msgspec
 from talas.core import counts
 from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, Forbidden, NotFound
+from talas.core.filters import given_filters
 from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, Role, holds, may_change_role
 from talas.core.sessions import Actor, announce_user_changed
 from talas.core.text import MAX_EMAIL, clean_text, printable
 from talas.domains.admin import sql
 from talas.domains.admin.schemas import (
+    ACTIONS,
     ACTIVE,
     STATUSES,
     SUSPENDED,
+    TARGET_TYPES,
     AccountFilter,
     AuditEntry,
     AuditFilter,
@@ -142,17 +145,16 @@ async def load_account(conn: Connection, user_id: int) -> ManagedAccount:
 
 
 async def list_managed_accounts(
-    conn: Connection, wanted: AccountFilter, page: Page
+    conn: Connection, wanted: AccountFilter, page: Page, *, search: str
 ) -> tuple[list[ManagedAccount], int]:
     """Those that are not deleted, in order of id, and how many match."""
     limit, offset = page.limit, page.offset
-    if wanted.search:
-        return await sql.search_accounts(conn, wanted, wanted.search, limit=limit, offset=offset)
+    if search:
+        return await sql.search_accounts(conn, search, wanted, limit=limit, offset=offset)
     rows = await sql.select_managed_accounts(conn, wanted, limit=limit, offset=offset)
-    key = {} if wanted.role is None else {"role": wanted.role}
     statuses = STATUSES if wanted.status is None else (wanted.status,)
-    totals = [await counts.total(conn, "users", status=status, **key) for status in statuses]
-    return rows, sum(totals)
+    keys = [{**given_filters(wanted), "status": status} for status in statuses]
+    return rows, sum([await counts.total(conn, "users", **key) for key in keys])
 
 
 async def count_all(conn: Connection) -> Dashboard:
@@ -175,8 +177,7 @@ async def list_audit(
     entries = [_as_entry(row) for row in rows]
     if wanted.target_id is not None:
         return entries, await sql.count_audit_of_target(conn, wanted)
-    key = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value}
-    return entries, await counts.total(conn, "audit_log", **key)
+    return entries, await counts.total(conn, "audit_log", **given_filters(wanted))
 
 
 def _as_entry(row: sql.AuditRow) -> AuditEntry:
@@ -206,7 +207,10 @@ async def write_audit(
     after: dict[str, Any] | None,
     target_type: str = "user",
 ) -> None:
-    """In the transaction of the act itself: neither is there without the other."""
+    """In the transaction of the act itself: neither is there without the other. What the log
+    can be filtered by is known: ``ACTIONS`` and ``TARGET_TYPES``."""
+    assert action in ACTIONS, action
+    assert target_type in TARGET_TYPES, target_type
     await sql.insert_audit(
         conn,
         actor_id=by.user_id,

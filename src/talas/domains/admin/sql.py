@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows, has_trigrams
+from talas.core.filters import for_each_filter, given_filters
 from talas.domains.admin.schemas import AccountFilter, AuditFilter, ManagedAccount
 
 
@@ -122,27 +123,32 @@ async def select_account(conn: Connection, user_id: int) -> ManagedAccount | Non
 # S608 below: what is put together are constants of this file.
 _LISTED = """id, username, email, role, status, first_name, last_name, avatar, created_at,
   updated_at"""
-_WANTED_ACCOUNTS = """status <> 'deleted'
-  AND ($1::TEXT IS NULL OR role = $1)
-  AND ($2::TEXT IS NULL OR status = $2)"""
 
-SELECT_MANAGED_ACCOUNTS = f"""
+
+def _list_accounts(condition: str) -> str:
+    return f"""
 SELECT {_LISTED}
 FROM users
-WHERE {_WANTED_ACCOUNTS}
+WHERE status <> 'deleted' AND {condition}
 ORDER BY id
-LIMIT $3 OFFSET $4
+LIMIT $1 OFFSET $2
 """  # noqa: S608
+
+
+SELECT_MANAGED_ACCOUNTS = for_each_filter(("role", "status"), _list_accounts)
 
 
 async def select_managed_accounts(
     conn: Connection, wanted: AccountFilter, *, limit: int, offset: int
 ) -> list[ManagedAccount]:
-    filters = (wanted.role, wanted.status)
-    records = await conn.fetch(SELECT_MANAGED_ACCOUNTS, *filters, limit, offset)
-    return as_rows(ManagedAccount, records)
+    filters = given_filters(wanted)
+    statement = SELECT_MANAGED_ACCOUNTS[tuple(filters)]
+    return as_rows(ManagedAccount, await conn.fetch(statement, limit, offset, *filters.values()))
 
 
+_WANTED_ACCOUNTS = """status <> 'deleted'
+  AND ($1::TEXT IS NULL OR role = $1)
+  AND ($2::TEXT IS NULL OR status = $2)"""
 _CONTAINS = """(
     strpos(lower(username), lower($3)) > 0
     OR strpos(lower(email), lower($3)) > 0
@@ -174,7 +180,7 @@ SEARCH_ACCOUNTS_BY_SHORT_TERM = _search(f"{_CONTAINS}\n  AND {_WANTED_ACCOUNTS}"
 
 
 async def search_accounts(
-    conn: Connection, wanted: AccountFilter, term: str, *, limit: int, offset: int
+    conn: Connection, term: str, wanted: AccountFilter, *, limit: int, offset: int
 ) -> tuple[list[ManagedAccount], int]:
     """The page, and how many match. A term of fewer than three characters reads the whole
     table."""
@@ -252,36 +258,52 @@ async def insert_audit(
     )
 
 
-_WANTED_AUDIT = """($1::INT IS NULL OR actor_id = $1)
-  AND ($2::TEXT IS NULL OR action = $2)
-  AND ($3::TEXT IS NULL OR target_type = $3)
-  AND ($4::INT IS NULL OR target_id = $4)"""
-
-SELECT_AUDIT = f"""
-SELECT id, actor_id, actor_name, action, target_type, target_id, before, after, address,
-  created_at
-FROM audit_log
-WHERE {_WANTED_AUDIT}
-ORDER BY id DESC
-LIMIT $5 OFFSET $6
+def _list_audit(condition: str) -> str:
+    """The page is found in an index alone; only its own rows are read."""
+    return f"""
+WITH page AS (
+  SELECT id
+  FROM audit_log
+  WHERE {condition}
+  ORDER BY id DESC
+  LIMIT $1 OFFSET $2
+)
+SELECT a.id, a.actor_id, a.actor_name, a.action, a.target_type, a.target_id, a.before, a.after,
+  a.address, a.created_at
+FROM page
+JOIN audit_log AS a ON a.id = page.id
+ORDER BY a.id DESC
 """  # noqa: S608
+
+
+SELECT_AUDIT = for_each_filter(("actor_id", "action", "target_type", "target_id"), _list_audit)
 
 
 async def select_audit(
     conn: Connection, wanted: AuditFilter, *, limit: int, offset: int
 ) -> list[AuditRow]:
-    filters = msgspec.structs.astuple(wanted)
-    return as_rows(AuditRow, await conn.fetch(SELECT_AUDIT, *filters, limit, offset))
+    filters = given_filters(wanted)
+    statement = SELECT_AUDIT[tuple(filters)]
+    return as_rows(AuditRow, await conn.fetch(statement, limit, offset, *filters.values()))
 
 
-COUNT_AUDIT_OF_TARGET = f"""
+COUNT_AUDIT_OF_TARGET = """
 SELECT count(*)
 FROM audit_log
-WHERE {_WANTED_AUDIT}
-"""  # noqa: S608
+WHERE target_type = $1
+  AND target_id = $2
+  AND ($3::INT IS NULL OR actor_id = $3)
+  AND ($4::TEXT IS NULL OR action = $4)
+"""
 
 
 async def count_audit_of_target(conn: Connection, wanted: AuditFilter) -> int:
     """What was done to one thing is little; for other filters there are kept counts."""
-    total: int = await conn.fetchval(COUNT_AUDIT_OF_TARGET, *msgspec.structs.astuple(wanted))
+    total: int = await conn.fetchval(
+        COUNT_AUDIT_OF_TARGET,
+        wanted.target_type,
+        wanted.target_id,
+        wanted.actor_id,
+        wanted.action,
+    )
     return total

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from talas.core import counts
 from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, InvalidData, NotFound
+from talas.core.filters import given_filters
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
@@ -55,8 +56,7 @@ async def list_reports(
 ) -> tuple[list[Report], int]:
     """Newest first, and how many match."""
     rows = await sql.select_reports(conn, wanted, limit=page.limit, offset=page.offset)
-    key = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value}
-    return rows, await counts.total(conn, "reports", **key)
+    return rows, await counts.total(conn, "reports", **given_filters(wanted))
 
 
 async def load_report(conn: Connection, report_id: int) -> Report:

@@ -3,6 +3,7 @@
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
+from talas.core.filters import for_each_filter, given_filters
 from talas.domains.reports.schemas import OwnReport, Report, ReportFilter
 
 
@@ -91,20 +92,29 @@ async def select_report(conn: Connection, report_id: int) -> Report | None:
     return as_row(Report, await conn.fetchrow(SELECT_REPORT, report_id))
 
 
-SELECT_REPORTS = f"""
+def _list_reports(condition: str) -> str:
+    return f"""
 {_SELECT}
-WHERE ($1::TEXT IS NULL OR r.status = $1)
-  AND ($2::TEXT IS NULL OR r.target_type = $2)
+WHERE r.id IN (
+  SELECT id
+  FROM reports
+  WHERE {condition}
+  ORDER BY id DESC
+  LIMIT $1 OFFSET $2
+)
 ORDER BY r.id DESC
-LIMIT $3 OFFSET $4
-"""
+"""  # noqa: S608
+
+
+SELECT_REPORTS = for_each_filter(("status", "target_type"), _list_reports)
 
 
 async def select_reports(
     conn: Connection, wanted: ReportFilter, *, limit: int, offset: int
 ) -> list[Report]:
-    records = await conn.fetch(SELECT_REPORTS, wanted.status, wanted.target_type, limit, offset)
-    return as_rows(Report, records)
+    filters = given_filters(wanted)
+    statement = SELECT_REPORTS[tuple(filters)]
+    return as_rows(Report, await conn.fetch(statement, limit, offset, *filters.values()))
 
 
 LOCK_REPORT = """
