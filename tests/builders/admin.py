@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from tests.builders.products import create_staff, run_sql
+from tests.builders.products import run_sql
 from tests.builders.users import Account
 from tests.servers import ApiProcess
 
@@ -30,11 +30,6 @@ def create_account(
     [row] = run_sql(api, INSERT_ACCOUNT, name, role, status, created_at)
     user_id: int = row[0]
     return user_id
-
-
-def create_actors(api: ApiProcess) -> dict[str, Account]:
-    """One signed-in account of each role."""
-    return {role: create_staff(api, role=role) for role in ROLES}
 
 
 def change_account(api: ApiProcess, by: Account, user_id: int, **changes: Any) -> Any:
