@@ -9,6 +9,8 @@ from tantivy import DocAddress, Query, Searcher
 from talas.core.search_index import SearchIndex
 from talas.domains.search.queries import Level, Question, kind_query, read_question
 
+# Of so many equals at the end of a page the newest are taken.
+_EQUALS = 50
 _STRICT_FIRST = (Level.NAMED, Level.ANYWHERE, Level.TYPO, Level.TYPOS)
 
 
@@ -73,11 +75,11 @@ def _find_kind(
     return list(found)[:limit]
 
 
-def best_ids(searcher: Searcher, query: Query, *, limit: int, offset: int = 0) -> list[int]:
+def best_ids(searcher: Searcher, query: Query, *, limit: int) -> list[int]:
     hits = searcher.search(
-        query, limit=limit, offset=offset, count=False, weight_by_field="popularity"
+        query, limit=limit + _EQUALS, count=False, weight_by_field="popularity"
     ).hits
-    return newest_first(searcher, hits)
+    return newest_first(searcher, hits)[:limit]
 
 
 def newest_first(searcher: Searcher, hits: Sequence[tuple[Any, DocAddress]]) -> list[int]:
