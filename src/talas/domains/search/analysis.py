@@ -37,10 +37,14 @@ _LETTER = rf"(?:[^\W_]|[{_MARKS}{_JOINERS}{_other_marks()}])"
 _NOTE = r"(?<![^\W_])[A-Ga-g][#\u266f\u266d](?![^\W\d_]{3})"
 _RUN = rf"(?:{_NOTE}|[{_SYMBOLS}]|{_LETTER}+)"
 _UNIT = re.compile(rf"{_RUN}(?:[{_CONNECTORS}]?{_RUN})*")
+# The same for ASCII, in a third of the time.
+_ASCII_RUN = r"(?:(?<![A-Za-z0-9])[A-Ga-g]#(?![A-Za-z]{3})|[A-Za-z0-9]+)"
+_ASCII_UNIT = re.compile(rf"{_ASCII_RUN}(?:[-'./_&+@]?{_ASCII_RUN})*")
 _PART = re.compile(
     rf"{_NOTE}|[{_SYMBOLS}]|[0-9]+|[{_UNSPACED}]+|(?:(?![0-9{_UNSPACED}]){_LETTER})+"
 )
 _ONLY_UNSPACED = re.compile(rf"[{_UNSPACED}]+")
+_PAIR = re.compile(rf"[{_UNSPACED}]{{2}}")
 _ELISIONS = frozenset(
     ["c", "d", "j", "l", "m", "n", "qu", "s", "t", "jusqu", "lorsqu", "puisqu", "quoiqu"]
 )
@@ -88,7 +92,8 @@ def fold(text: str) -> str:
 
 def units(text: str) -> Iterator[Unit]:
     """Those of the text, in its order. Punctuation is none."""
-    for match in _UNIT.finditer(text):
+    pattern = _ASCII_UNIT if text.isascii() else _UNIT
+    for match in pattern.finditer(text):
         parts, joined = _parts(match.group())
         if parts:
             yield Unit(match.start(), match.end(), parts, joined)
@@ -129,15 +134,15 @@ def _pairs(run: str) -> list[str]:
 def index_words(text: str) -> list[str]:
     """All the words of a text: the parts in their order, so that phrases can be found, then the
     other spellings of its units."""
-    found = list(units(text))
-    words = [part for unit in found for part in unit.parts]
-    for unit in found:
+    words: list[str] = []
+    others: list[str] = []
+    for unit in units(text):
+        words += unit.parts
         if unit.joined is not None:
-            words.append(unit.joined)
-        for part in unit.parts:
-            if len(part) == 2 and _ONLY_UNSPACED.fullmatch(part):
-                words.extend(part)
-    return words
+            others.append(unit.joined)
+        if not all(map(str.isascii, unit.parts)):
+            others += (char for pair in unit.parts if _PAIR.fullmatch(pair) for char in pair)
+    return words + others
 
 
 def whole(text: str) -> str:
