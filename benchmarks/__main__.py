@@ -16,6 +16,7 @@ PARTS = {
     "chat": "benchmarks.chat",
     "stream": "benchmarks.stream",
     "pipeline": "benchmarks.pipeline",
+    "search": "benchmarks.search",
 }
 
 
