@@ -27,9 +27,12 @@ class Page(msgspec.Struct, frozen=True):
         return (self.page - 1) * self.limit
 
     def window(self, total: int) -> Window:
-        """The page of a list of ``total`` rows, from the end that is nearer to it."""
+        """The page of a list of ``total`` rows, from the end that is nearer to it; past the end
+        there is nothing to walk to."""
+        if self.offset >= total:
+            return Window(0, 0, from_end=False)
         beyond = total - self.offset - self.limit
-        if self.offset <= beyond or self.offset >= total:
+        if self.offset <= beyond:
             return Window(self.limit, self.offset, from_end=False)
         return Window(self.limit + min(beyond, 0), max(beyond, 0), from_end=True)
 
