@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 import tantivy
 
+from talas.core.memory import return_freed_memory
 from talas.domains.search import documents
 from talas.domains.search.damage import naming_failures
 from talas.domains.search.entities import Entity
@@ -67,6 +68,7 @@ class GenerationWriter:
     def close(self) -> None:
         """What has not been committed is lost."""
         self._writer = None
+        return_freed_memory()
 
     @property
     def _open(self) -> tantivy.IndexWriter:
