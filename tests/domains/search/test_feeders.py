@@ -1,10 +1,12 @@
 """Several api processes on one folder, and folders that cannot be used."""
 
+import resource
 from pathlib import Path
 
 import pytest
 from tests.builders.search_index import (
     index_folder,
+    indexed_keys,
     insert_tracks,
     insert_user,
     wait_for,
@@ -101,3 +103,25 @@ def test_without_a_folder_only_search_is_away(
 def found(api: ApiProcess, token: str, username: str) -> bool:
     answer = api.client.get("/search", token=token, params={"q": username, "type": "users"})
     return answer.status_code == 200 and bool(answer.json()["data"]["users"])
+
+
+def test_a_full_disk_keeps_what_was_found_and_is_made_up_for(
+    database_url: str, tmp_path: Path
+) -> None:
+    with api_process(database_url, tmp_path) as process:
+        folder = index_folder(process)
+        insert_tracks(database_url, user_id := insert_user(database_url), 5)
+        wait_until_same(database_url, folder)
+        before, keys = generations.current(folder), indexed_keys(folder)
+        pid, (_, hard) = process.process.pid, resource.getrlimit(resource.RLIMIT_FSIZE)
+        # Every file above this size is refused, as all are on a full disk.
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (32 * 1024, hard))
+        insert_tracks(database_url, user_id, 3_000)
+        wait_for(lambda: "search.feeding_failed" in process.log)
+        assert indexed_keys(folder) == keys
+        person = create_user(process)
+        assert process.client.get("/tracks", token=person.token).status_code == 200
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_until_same(database_url, folder, within_s=40)
+        assert generations.current(folder) == before
+        assert process.log.count("search.feeding_failed") == 1
