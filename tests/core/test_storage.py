@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from obstore.store import MemoryStore
 from tests.conftest import MakeSettings
 
 from talas.core.errors import StorageFull
+from talas.core.settings import FileSettings, SettingsError
 from talas.core.storage import INCOMING, ObjectMissing, Storage
 
 
@@ -273,6 +274,42 @@ async def test_reads_where_the_system_cannot_say_what_is_cached(disk: Storage) -
     await disk.put_stream("a/b", blocks(3))
     read = b"".join([chunk async for chunk in disk.read_range("a/b", 10, 2_000_000)])
     assert len(read) == 1_999_990
+
+
+def test_documents_have_a_folder_of_their_own(make_settings: MakeSettings, tmp_path: Path) -> None:
+    for variables in ({}, {"storage_url": f"file://{tmp_path}/elsewhere"}):
+        settings = make_settings(internal_docs_path=tmp_path / "docs", **variables).files
+        docs = Storage.open_docs(settings).local_path("docs/a/original")
+        assert docs == tmp_path / "docs/docs/a/original"
+        assert Storage.open(settings).local_path("docs/a/original") != docs
+
+
+def test_a_remote_store_holds_documents_too(make_settings: MakeSettings, tmp_path: Path) -> None:
+    settings = make_settings(storage_url="s3://bucket", internal_docs_path=tmp_path / "docs")
+    assert Storage.open_docs(settings.files).local_path("docs/a/original") is None
+    assert not (tmp_path / "docs").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "open_storage"),
+    [
+        ("UPLOAD_PATH", Storage.open),
+        ("STORAGE_URL", Storage.open),
+        ("INTERNAL_DOCS_PATH", Storage.open_docs),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named_with_its_variable(
+    make_settings: MakeSettings,
+    tmp_path: Path,
+    variable: str,
+    open_storage: Callable[[FileSettings], Storage],
+) -> None:
+    (tmp_path / "file").touch()
+    taken = str(tmp_path / "file" / "folder")
+    value = f"file://{taken}" if variable == "STORAGE_URL" else taken
+    settings = make_settings(**{variable.lower(): value}).files
+    with pytest.raises(SettingsError, match=f"^{variable}: cannot keep files in"):
+        open_storage(settings)
 
 
 def test_a_file_url_is_a_folder(make_settings: MakeSettings, tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ async def delete_orphans(
         async for folder in orphans:
             await shelf.storage.delete_under(folder)
             deleted += 1
+    if deleted:
+        log.info(f"{shelf.name}.orphans_deleted", count=deleted)
     return deleted
 
 
@@ -121,6 +123,16 @@ async def _is_still_there(db: Database, shelf: Shelf, row: StoredRow) -> bool:
         return bool(await shelf.select_known_keys(conn, [row.storage_key]))
 
 
+async def report_lost(db: Database, shelf: Shelf) -> int:
+    """Logs each row that ``find_lost`` finds; how many they were."""
+    count = 0
+    async with contextlib.aclosing(find_lost(db, shelf)) as lost:
+        async for row in lost:
+            log.error(f"{shelf.name}.object_lost", id=row.id, storage_key=row.storage_key)
+            count += 1
+    return count
+
+
 def register_reconciling(
     runner: JobRunner, db: Database, shelf: Shelf, *, hourly_at: int, daily_at: str
 ) -> None:
@@ -128,14 +140,5 @@ def register_reconciling(
     and says so to whom it belongs. ``daily_at`` is a minute and an hour in UTC, as crontab has
     them."""
 
-    async def clean() -> None:
-        if deleted := await delete_orphans(db, shelf):
-            log.info(f"{shelf.name}.orphans_deleted", count=deleted)
-
-    async def check() -> None:
-        async with contextlib.aclosing(find_lost(db, shelf)) as lost:
-            async for row in lost:
-                log.error(f"{shelf.name}.object_lost", id=row.id, storage_key=row.storage_key)
-
-    runner.every(f"{shelf.name}.clean", f"{hourly_at} * * * *", clean)
-    runner.every(f"{shelf.name}.check_objects", f"{daily_at} * * *", check)
+    runner.every(f"{shelf.name}.clean", f"{hourly_at} * * * *", lambda: delete_orphans(db, shelf))
+    runner.every(f"{shelf.name}.check_objects", f"{daily_at} * * *", lambda: report_lost(db, shelf))

@@ -31,10 +31,7 @@ async def delete_orphans(
 ) -> int:
     """Removes what belongs to no track and has not changed for ``older_than``; how many tracks'
     worth that was."""
-    deleted = await reconciling.delete_orphans(db, shelf(storage), older_than=older_than)
-    if deleted:
-        log.info("tracks.orphans_deleted", count=deleted)
-    return deleted
+    return await reconciling.delete_orphans(db, shelf(storage), older_than=older_than)
 
 
 async def fail_tracks_without_file(db: Database, storage: Storage) -> int:
