@@ -1,16 +1,18 @@
 """Files of every kind that is accepted, and uploads of them."""
 
+import contextlib
 import io
 import random
+import socket
 import struct
+import threading
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.builders.products import create_product, create_staff, run_sql
-from tests.builders.users import Account
+from tests.builders.tracks import multipart
 from tests.servers import ApiProcess
 
 ODT_TYPE = "application/vnd.oasis.opendocument.text"
@@ -98,15 +100,6 @@ ACCEPTED: dict[str, tuple[bytes, str]] = {
 }
 
 
-def create_gear(api: ApiProcess, owner: Account) -> int:
-    """The id of a new piece of gear."""
-    staff = create_staff(api)
-    product = create_product(api, staff.token)
-    insert = "INSERT INTO user_products (user_id, product_id) VALUES ($1, $2) RETURNING id"
-    gear_id: int = run_sql(api, insert, owner.id, product["id"])[0][0]
-    return gear_id
-
-
 def post_file(
     api: ApiProcess,
     token: str,
@@ -135,6 +128,49 @@ def stored_files(api: ApiProcess) -> set[Path]:
     """Everything below the folders for uploads and documents, half-written files included."""
     folders = (api.data_dir / "uploads", api.data_dir / "internal_docs")
     return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+class Upload(threading.Thread):
+    """One that goes on while the test does something else. ``path`` as the client takes it."""
+
+    def __init__(self, api: ApiProcess, token: str, path: str, content: bytes) -> None:
+        super().__init__()
+        self._url = f"{api.url}/api/v1{path}"
+        self._token = token
+        self._content = content
+        self._answer: httpx.Response | None = None
+        self.start()
+
+    def run(self) -> None:
+        # The api may be killed meanwhile.
+        with contextlib.suppress(httpx.TransportError):
+            self._answer = httpx.post(
+                self._url,
+                headers={"Authorization": f"Bearer {self._token}"},
+                files={"file": ("a.pdf", self._content)},
+                data={"type": "manual"},
+                timeout=30,
+            )
+
+    def status(self) -> int:
+        self.join(20)
+        assert self._answer is not None
+        return self._answer.status_code
+
+
+def begin_upload(
+    api: ApiProcess, token: str, path: str, content: bytes, *, sent: int
+) -> tuple[socket.socket, bytes]:
+    """An upload of which ``sent`` bytes have been sent, and the rest of it."""
+    body = multipart(content, filename="a.pdf", type="manual")
+    head = (
+        f"POST /api/v1{path} HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Length: {len(body)}\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: multipart/form-data; boundary=XyZ\r\n\r\n"
+    )
+    connection = socket.create_connection(api.address, timeout=10)
+    connection.sendall(head.encode() + body[:sent])
+    return connection, body[sent:]
 
 
 def create_doc(api: ApiProcess, token: str, product_id: int, **upload: Any) -> dict[str, Any]:

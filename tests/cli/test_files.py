@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.builders.files import create_doc, create_file, create_gear, stored_files
+from tests.builders.files import create_doc, create_file, stored_files
 from tests.builders.products import create_product, create_staff, run_sql
 from tests.builders.tracks import create_track
+from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.conftest import JWT_SECRET
 from tests.servers import ApiProcess, api_process
@@ -49,7 +50,7 @@ def house(api: ApiProcess) -> House:
         api,
         owner,
         create_track(api, owner.token),
-        create_file(api, owner.token, create_gear(api, owner)),
+        create_file(api, owner.token, create_gear(api, owner)["id"]),
         create_doc(api, staff.token, create_product(api, staff.token)["id"]),
     )
 

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import msgspec
 from tests.audio.synthesis import picture
-from tests.builders.files import create_doc, create_file, create_gear, pdf
+from tests.builders.files import create_doc, create_file, pdf
 from tests.builders.tracks import create_track
+from tests.builders.user_products import create_gear
 from tests.builders.users import create_user, login
 from tests.whole_api.estate import ABSENT_ID, Estate
 
@@ -77,11 +78,11 @@ def _category(estate: Estate) -> Values:
 
 
 def _gear(estate: Estate) -> Values:
-    return {"product_id": create_gear(estate.api, estate.owner)}
+    return {"product_id": create_gear(estate.api, estate.owner)["id"]}
 
 
 def _file(estate: Estate) -> dict[str, Any]:
-    gear_id = create_gear(estate.api, estate.owner)
+    gear_id = create_gear(estate.api, estate.owner)["id"]
     return create_file(estate.api, estate.owner.token, gear_id)
 
 

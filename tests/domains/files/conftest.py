@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from tests.api_fixtures import api, module_database_url
-from tests.builders.files import create_gear, stored_files
+from tests.builders.files import stored_files
+from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
@@ -24,7 +25,7 @@ class Shelf(msgspec.Struct):
 @pytest.fixture(scope="module")
 def shelf(api: ApiProcess) -> Shelf:
     owner = create_user(api)
-    return Shelf(owner, create_gear(api, owner))
+    return Shelf(owner, create_gear(api, owner)["id"])
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,22 @@
 never a file without its row."""
 
 import asyncio
-import contextlib
 import datetime as dt
-import os
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
-from tests.builders.files import create_file, create_gear, pdf, post_file, stored_files
+from tests.builders.files import Upload, begin_upload, create_file, pdf, post_file, stored_files
 from tests.builders.products import run_sql
-from tests.builders.tracks import multipart, worker_process
+from tests.builders.tracks import worker_process
+from tests.builders.user_products import create_gear
 from tests.builders.users import PASSWORD, Account, create_user
+from tests.disks import small_disk
 from tests.domains.files.conftest import Shelf
+from tests.locking import held
 from tests.servers import ApiProcess, api_process, error_of
 from tests.waiting import wait_until
 
@@ -29,49 +28,17 @@ from talas.core.storage import Storage
 from talas.domains.files import service
 from talas.domains.files.cleaning import shelf as shelf_of
 
+__all__ = ["small_disk"]
+
 CONTENT = pdf(size=3_000_000)
 
 
-class Upload(threading.Thread):
-    """One that goes on while the test does something else."""
-
-    def __init__(self, api: ApiProcess, shelf: Shelf) -> None:
-        super().__init__()
-        self._api = api
-        self._shelf = shelf
-        self.answer: httpx.Response | None = None
-        self.start()
-
-    def run(self) -> None:
-        # The api may be killed meanwhile.
-        with contextlib.suppress(httpx.TransportError):
-            self.answer = httpx.post(
-                f"{self._api.url}/api/v1{self._shelf.path}",
-                headers={"Authorization": f"Bearer {self._shelf.owner.token}"},
-                files={"file": ("a.pdf", CONTENT)},
-                data={"type": "manual"},
-                timeout=30,
-            )
-
-    def status(self) -> int:
-        self.join(20)
-        assert self.answer is not None
-        return self.answer.status_code
+def _upload(api: ApiProcess, shelf: Shelf) -> Upload:
+    return Upload(api, shelf.owner.token, shelf.path, CONTENT)
 
 
-@contextlib.contextmanager
-def _held(api: ApiProcess, statement: str) -> Iterator[None]:
-    """What ``statement`` locks stays locked meanwhile."""
-    loop = asyncio.new_event_loop()
-    conn = loop.run_until_complete(asyncpg.connect(api.database_url))
-    loop.run_until_complete(conn.execute(f"BEGIN; {statement}"))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(asyncpg.PostgresError, OSError):
-            loop.run_until_complete(conn.execute("COMMIT"))
-        loop.run_until_complete(conn.close())
-        loop.close()
+def _begun(api: ApiProcess, shelf: Shelf) -> tuple[socket.socket, bytes]:
+    return begin_upload(api, shelf.owner.token, shelf.path, CONTENT, sent=2_000_000)
 
 
 def _keys(api: ApiProcess) -> set[str]:
@@ -100,7 +67,7 @@ def own_api(module_database_url: str, tmp_path: Path) -> Iterator[ApiProcess]:
 @pytest.fixture
 def own_shelf(own_api: ApiProcess) -> Shelf:
     owner = create_user(own_api)
-    return Shelf(owner, create_gear(own_api, owner))
+    return Shelf(owner, create_gear(own_api, owner)["id"])
 
 
 @pytest.mark.parametrize("step", ["in the body", "before the row"])
@@ -111,13 +78,13 @@ def test_sigkill_leaves_what_cleaning_removes(
     create_file(api, own_shelf.owner.token, own_shelf.gear_id)
     rows, objects = _keys(api), _objects(api)
     assert rows == objects
-    with _held(api, "LOCK TABLE files IN EXCLUSIVE MODE"):
+    with held(api.database_url, "LOCK TABLE files IN EXCLUSIVE MODE"):
         if step == "in the body":
-            with _begin_upload(api, own_shelf, sent=2_000_000):
+            with _begun(api, own_shelf)[0]:
                 wait_until(lambda: any(key.startswith(".incoming") for key in _objects(api)))
                 api.process.kill()
         else:
-            upload = Upload(api, own_shelf)
+            upload = _upload(api, own_shelf)
             wait_until(lambda: any(k.startswith("files/") for k in _objects(api) - objects))
             api.process.kill()
             upload.join(20)
@@ -143,8 +110,8 @@ def test_sigkill_behind_the_commit_leaves_both(own_api: ApiProcess, own_shelf: S
     )
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     try:
-        with _held(api, "SELECT pg_advisory_xact_lock(4711)"):
-            upload = Upload(api, own_shelf)
+        with held(api.database_url, "SELECT pg_advisory_xact_lock(4711)"):
+            upload = _upload(api, own_shelf)
             wait_until(lambda: run_sql(api, waiting)[0][0] == 1)
             api.process.kill()
             api.process.wait(5)
@@ -157,23 +124,11 @@ def test_sigkill_behind_the_commit_leaves_both(own_api: ApiProcess, own_shelf: S
     assert _keys(api) == _objects(api)
 
 
-def _begin_upload(api: ApiProcess, shelf: Shelf, *, sent: int) -> socket.socket:
-    body = multipart(CONTENT, filename="a.pdf", type="manual")
-    head = (
-        f"POST /api/v1{shelf.path} HTTP/1.1\r\nHost: x\r\n"
-        f"Content-Length: {len(body)}\r\nAuthorization: Bearer {shelf.owner.token}\r\n"
-        "Content-Type: multipart/form-data; boundary=XyZ\r\n\r\n"
-    )
-    connection = socket.create_connection(api.address, timeout=10)
-    connection.sendall(head.encode() + body[:sent])
-    return connection
-
-
 def test_a_database_that_goes_before_the_commit_leaves_nothing(
     own_api: ApiProcess, own_shelf: Shelf
 ) -> None:
-    with _held(own_api, "LOCK TABLE files IN EXCLUSIVE MODE"):
-        upload = Upload(own_api, own_shelf)
+    with held(own_api.database_url, "LOCK TABLE files IN EXCLUSIVE MODE"):
+        upload = _upload(own_api, own_shelf)
         wait_until(lambda: any(key.startswith("files/") for key in _objects(own_api)))
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'talas api' "
@@ -194,8 +149,8 @@ def test_a_database_that_goes_before_the_commit_leaves_nothing(
 class TestWhileTheFileIsOnItsWay:
     def test_the_gear_is_deleted(self, own_api: ApiProcess, own_shelf: Shelf) -> None:
         delete = f"DELETE FROM user_products WHERE id = {own_shelf.gear_id}"
-        with _held(own_api, delete):
-            upload = Upload(own_api, own_shelf)
+        with held(own_api.database_url, delete):
+            upload = _upload(own_api, own_shelf)
             wait_until(lambda: any(key.startswith("files/") for key in _objects(own_api)))
         assert upload.status() == 404
         assert _objects(own_api) == set()
@@ -215,8 +170,8 @@ class TestWhileTheFileIsOnItsWay:
                 await conn.execute("DELETE FROM user_products WHERE id = $1", own_shelf.gear_id)
             await conn.close()
 
-        with _held(own_api, "LOCK TABLE files IN SHARE ROW EXCLUSIVE MODE"):
-            upload = Upload(own_api, own_shelf)
+        with held(own_api.database_url, "LOCK TABLE files IN SHARE ROW EXCLUSIVE MODE"):
+            upload = _upload(own_api, own_shelf)
             blocked = (
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
                 "AND datname = current_database()"
@@ -233,11 +188,11 @@ class TestWhileTheFileIsOnItsWay:
             wait_until(lambda: _objects(own_api) == set(), within_s=20)
 
     def test_the_account_ends(self, own_api: ApiProcess, own_shelf: Shelf) -> None:
-        body = multipart(CONTENT, filename="a.pdf", type="manual")
-        with _begin_upload(own_api, own_shelf, sent=2_000_000) as connection:
+        connection, rest = _begun(own_api, own_shelf)
+        with connection:
             wait_until(lambda: any(key.startswith(".incoming") for key in _objects(own_api)))
             end_account(own_api, own_shelf.owner)
-            connection.sendall(body[2_000_000:])
+            connection.sendall(rest)
             assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
         assert _objects(own_api) == set()
         assert _keys(own_api) == set()
@@ -260,28 +215,16 @@ def test_a_deleted_files_object_goes_too(own_api: ApiProcess, own_shelf: Shelf) 
     assert own_api.client.get(kept["url"], token=own_shelf.owner.token).content == pdf()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "talas-test", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("needs the right to mount a file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk_is_said_and_leaves_nothing(
-    module_database_url: str, tmp_path: Path, small_disk: Path
+    module_database_url: str,
+    tmp_path: Path,
+    small_disk: Path,
 ) -> None:
     uploads, docs = str(small_disk / "uploads"), str(small_disk / "docs")
     folders = {"UPLOAD_PATH": uploads, "INTERNAL_DOCS_PATH": docs}
     with api_process(module_database_url, tmp_path / "api", **folders) as api:
         owner = create_user(api)
-        gear_id = create_gear(api, owner)
+        gear_id = create_gear(api, owner)["id"]
         before = _keys(api)
         answers = [
             post_file(

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from tests import raw_http
-from tests.builders.files import ACCEPTED, create_file, create_gear, pdf, post_file, stored_files
+from tests.builders.files import ACCEPTED, create_file, pdf, post_file, stored_files
 from tests.builders.products import create_staff
 from tests.builders.tracks import multipart
+from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.domains.files.conftest import Shelf
 from tests.servers import ApiProcess, error_of
@@ -80,9 +81,9 @@ def test_the_type_may_come_before_the_file_or_behind(api: ApiProcess, shelf: She
 
 def test_the_list_shows_the_newest_first(api: ApiProcess) -> None:
     owner = create_user(api)
-    gear_id = create_gear(api, owner)
+    gear_id = create_gear(api, owner)["id"]
     ids = [create_file(api, owner.token, gear_id, filename=f"{n}.pdf")["id"] for n in range(5)]
-    create_file(api, owner.token, create_gear(api, owner))
+    create_file(api, owner.token, create_gear(api, owner)["id"])
     listed = _list(api, owner, gear_id)
     assert [file["id"] for file in listed["data"]] == ids[::-1]
     assert listed["pagination"] == {"page": 1, "limit": 20, "total": 5, "pages": 1}

@@ -11,7 +11,6 @@ from tests import raw_http
 from tests.builders.files import (
     archive,
     create_file,
-    create_gear,
     jpeg,
     pdf,
     png,
@@ -21,6 +20,7 @@ from tests.builders.files import (
 )
 from tests.builders.products import run_sql
 from tests.builders.tracks import multipart
+from tests.builders.user_products import create_gear
 from tests.builders.users import create_user
 from tests.conftest import TestServer
 from tests.domains.files.conftest import Shelf
@@ -266,7 +266,7 @@ def test_needs_a_token(api: ApiProcess, shelf: Shelf) -> None:
 class TestQuota:
     def test_so_many_files_and_no_more_even_at_once(self, api: ApiProcess) -> None:
         owner = create_user(api)
-        gear_id = create_gear(api, owner)
+        gear_id = create_gear(api, owner)["id"]
         fill = (
             "INSERT INTO files (product_id, filename, type, mime_type, size, content_hash, "
             "storage_key) SELECT $1, n || '.pdf', 'manual', 'application/pdf', 1, sha256(''), "
@@ -292,7 +292,7 @@ class TestQuota:
 
     def test_a_deleted_file_makes_room(self, api: ApiProcess) -> None:
         owner = create_user(api)
-        gear_id = create_gear(api, owner)
+        gear_id = create_gear(api, owner)["id"]
         fill = (
             "INSERT INTO files (product_id, filename, type, mime_type, size, content_hash, "
             "storage_key) SELECT $1, n || '.pdf', 'manual', 'application/pdf', 1, sha256(''), "

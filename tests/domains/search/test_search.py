@@ -1,7 +1,7 @@
 """The search over everything, as people use it."""
 
 import pytest
-from tests.builders.files import create_file, create_gear
+from tests.builders.files import create_file
 from tests.builders.products import create_product, create_staff, run_sql
 from tests.builders.searches import (
     create_room,
@@ -10,6 +10,7 @@ from tests.builders.searches import (
     index_now,
     search,
 )
+from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
@@ -26,7 +27,7 @@ def ann(api: ApiProcess) -> Account:
 def things(api: ApiProcess, ann: Account) -> dict[str, int]:
     """One of each kind that WORD finds."""
     staff = create_staff(api)
-    gear = create_gear(api, ann)
+    gear = create_gear(api, ann)["id"]
     made = {
         "users": ann.id,
         "products": create_product(api, staff.token, name=f"{WORD} MK-1", brand="Talas")["id"],
