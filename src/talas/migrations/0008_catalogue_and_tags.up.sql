@@ -188,7 +188,7 @@ INSERT INTO tag_spellings (tag_id, keys)
 SELECT id, spelling_keys(name)
 FROM tags;
 
-CREATE INDEX tag_spellings_keys_idx ON tag_spellings USING gin (keys);
+CREATE INDEX tag_spellings_keys_idx ON tag_spellings USING gin (keys) WITH (fastupdate = off);
 
 CREATE FUNCTION spell_tag() RETURNS trigger
 LANGUAGE plpgsql AS $$

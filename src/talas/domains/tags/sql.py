@@ -210,13 +210,13 @@ async def select_tags_by_prefix(
     return as_rows(Tag, await conn.fetch(SELECT_TAGS_BY_PREFIX, viewer_id, prefix, limit))
 
 
+# An array, which cannot become a join with all tags.
 SELECT_TAGS_SPELT_LIKE = f"""
 WITH {_OWN}
 SELECT g.id, g.name, g.usage_count + coalesce(own.uses, 0)
-FROM tag_spellings AS s
-JOIN tags AS g ON g.id = s.tag_id
+FROM tags AS g
 LEFT JOIN own ON own.tag_id = g.id
-WHERE s.keys && spelling_keys($2::TEXT)
+WHERE g.id = ANY(ARRAY(SELECT tag_id FROM tag_spellings WHERE keys && spelling_keys($2::TEXT)))
   AND abs(char_length(g.name) - char_length($2::TEXT)) <= $3
   AND (g.usage_count > 0 OR own.uses > 0)
 """  # noqa: S608
