@@ -60,6 +60,14 @@ def test_any_other_type_is_refused_with_those_that_are_known(
     assert error_of(answer) == f"type must be one of {', '.join(TYPES)}"
 
 
+def test_the_form_is_described(api: ApiProcess) -> None:
+    for path in ("/products/{product_id}/files", "/admin/products/{product_id}/docs"):
+        body = api.client.document.paths[f"/api/v1{path}"]["post"]["requestBody"]
+        form = body["content"]["multipart/form-data"]["schema"]
+        assert form["required"] == ["file", "type"]
+        assert form["properties"]["type"]["enum"] == list(TYPES)
+
+
 def test_the_type_may_come_before_the_file_or_behind(api: ApiProcess, shelf: Shelf) -> None:
     before = multipart(pdf(), filename="a.pdf", type="invoice")
     behind = multipart(pdf(), filename="a.pdf")[: -len("--XyZ--\r\n")]

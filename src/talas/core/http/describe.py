@@ -87,13 +87,15 @@ def describe(
     media: bool = False,
     body: type | None = None,
     form: dict[str, Schema] | None = None,
+    form_required: tuple[str, ...] = ("file",),
     query: tuple[Query, ...] = (),
     responses: dict[int, ResponseSpec] | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments for a route decorator.
 
     ``public`` routes ask for no token; ``media`` routes take a media token as well. ``body``
-    is the struct of a JSON body, ``form`` the fields of a multipart one.
+    is the struct of a JSON body, ``form`` the fields of a multipart one, of which
+    ``form_required`` must be there.
     """
     statuses = {*errors, 400, 429, 503}
     if not public:
@@ -109,7 +111,7 @@ def describe(
         "tags": [tag],
         "responses": specs,
         "security": security,
-        "operation_class": _operation(body, form, query),
+        "operation_class": _operation(_request_body(body, form, form_required), query),
         "response_description": "What was asked for",
         "response_headers": [_REQUEST_ID],
     }
@@ -129,10 +131,7 @@ _REQUEST_ID = ResponseHeader(
 )
 
 
-def _operation(
-    body: type | None, form: dict[str, Schema] | None, query: tuple[Query, ...]
-) -> type[Operation]:
-    request_body = _request_body(body, form)
+def _operation(request_body: RequestBody | None, query: tuple[Query, ...]) -> type[Operation]:
     parameters: list[Parameter | Reference] = [
         Parameter(
             name=item.name,
@@ -153,14 +152,16 @@ def _operation(
     return Described
 
 
-def _request_body(body: type | None, form: dict[str, Schema] | None) -> RequestBody | None:
+def _request_body(
+    body: type | None, form: dict[str, Schema] | None, form_required: tuple[str, ...]
+) -> RequestBody | None:
     if body is not None:
         return RequestBody(
             required=True,
             content={"application/json": OpenAPIMediaType(schema=_schema_of(body))},
         )
     if form is not None:
-        required = ["file"] if "file" in form else None
+        required = [*form_required]
         schema = Schema(type=OpenAPIType.OBJECT, properties=dict(form), required=required)
         return RequestBody(
             required=True,

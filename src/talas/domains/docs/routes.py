@@ -54,6 +54,7 @@ async def download_doc(request: Request, doc_id: int) -> RangedResponse:
         "Add a document about a product",
         tag="admin",
         form=DOCUMENT_FORM,
+        form_required=("file", "type"),
         errors=(403, 404, 415, 507),
     ),
 )

@@ -19,6 +19,7 @@ from talas.domains.files.schemas import File, UploadedFile
         "Keep a file with a piece of one's gear",
         tag="files",
         form=DOCUMENT_FORM,
+        form_required=("file", "type"),
         errors=(404, 409, 415, 507),
     ),
 )
