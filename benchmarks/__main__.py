@@ -13,6 +13,7 @@ PARTS = {
     "serve": "benchmarks.serve",
     "http": "benchmarks.http_api",
     "hot": "benchmarks.hot",
+    "lists": "benchmarks.lists",
     "chat": "benchmarks.chat",
     "stream": "benchmarks.stream",
     "pipeline": "benchmarks.pipeline",

@@ -1,7 +1,8 @@
 """Bare baselines: what the libraries do alone, without Talas's accounts, checks, log or metrics.
 
 ``/constant`` answers fixed bytes from an ``@asgi`` handler, ``/read/{id}`` does the single
-asyncpg read of ``GET /users/{id}``, ``/write/{id}`` the single UPDATE of ``PUT /users/me``.
+asyncpg read of ``GET /users/{id}``, ``/write/{id}`` the single UPDATE of ``PUT /users/me``,
+``/insert/{id}`` the single INSERT of ``POST /user-products``.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import msgspec
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar, asgi, get, put
+from litestar import Litestar, asgi, get, post, put
 from litestar.datastructures import State
 from litestar.types import Receive, Scope, Send
 
@@ -27,6 +28,11 @@ UPDATE users
 SET bio = $2, updated_at = now()
 WHERE id = $1
 RETURNING id, username, first_name, last_name, bio
+"""
+INSERT = """
+INSERT INTO user_products (user_id, product_id, serial_number, purchase_date, status)
+VALUES ($1, $2, $3, $4, 'active')
+RETURNING id
 """
 BODY = b'{"success":true,"data":[]}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"26")]
@@ -55,6 +61,16 @@ class UpdatedUser(msgspec.Struct):
     bio: str | None
 
 
+class NewGear(msgspec.Struct):
+    product_id: int
+    serial_number: str
+    purchase_date: dt.date
+
+
+class AddedGear(msgspec.Struct):
+    id: int
+
+
 @asgi("/constant")
 async def constant(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -72,10 +88,17 @@ async def write(state: State, user_id: int, data: BioUpdate) -> UpdatedUser:
         return UpdatedUser(*await conn.fetchrow(WRITE, user_id, data.bio))
 
 
+@post("/insert/{user_id:int}")
+async def insert(state: State, user_id: int, data: NewGear) -> AddedGear:
+    fields = data.product_id, data.serial_number, data.purchase_date
+    async with state.pool.acquire() as conn, conn.transaction():
+        return AddedGear(await conn.fetchval(INSERT, user_id, *fields))
+
+
 async def serve(port: int, database_url: str) -> None:
     pool = await asyncpg.create_pool(database_url, min_size=1, max_size=25)
     app = Litestar(
-        [constant, read, write],
+        [constant, read, write, insert],
         state=State({"pool": pool}),
         logging_config=None,
         openapi_config=None,

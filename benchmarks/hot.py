@@ -1,22 +1,28 @@
 """Hot reads, which many ask for at once, against a constant answer from an ``@asgi`` handler; and
 how old an answer may be when another process has written."""
 
-import asyncio
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
-
 from benchmarks.figures import Figure, alternate, limit_figure, ratio_figure
-from benchmarks.servers import TalasServer, bare_server, http_load, raw_request, talas_serve
+from benchmarks.servers import (
+    TalasServer,
+    bare_server,
+    execute,
+    http_load,
+    raw_request,
+    talas_serve,
+)
 
 ROUNDS = 5
 SECONDS = 2.0
 WRITES = 10
 PATHS = {
+    "GET /products/search": ("/api/v1/products/search?q=micro", False),
+    "GET /tags": ("/api/v1/tags", True),
     "GET /tracks, page 1": ("/api/v1/tracks", True),
     "GET /chat/rooms": ("/api/v1/chat/rooms", True),
 }
@@ -45,7 +51,7 @@ def measure() -> Iterator[Figure]:
         bare_server(talas.database_url) as bare,
     ):
         _, token = talas.sign_up("reader")
-        asyncio.run(_execute(talas.database_url, FILL))
+        execute(talas.database_url, FILL)
         constant = raw_request("GET", "/constant")
         for name, (path, signed_in) in PATHS.items():
             request = raw_request("GET", path, token=token if signed_in else "")
@@ -61,19 +67,20 @@ def measure() -> Iterator[Figure]:
 
 def _staleness(talas: TalasServer, token: str) -> Figure:
     """Rooms are written into the database behind the api, while it is asked as fast as it goes."""
-    oldest = max(asyncio.run(_seen_after(talas, token, f"late{n}")) for n in range(WRITES))
+    oldest = max(_seen_after(talas, token, f"late{n}") for n in range(WRITES))
     detail = f"the latest of {WRITES} rows written behind the api's back"
     return limit_figure("age of a hot answer", oldest * 1000, most=1000, unit="ms", detail=detail)
 
 
-async def _seen_after(talas: TalasServer, token: str, room: str) -> float:
-    await asyncio.to_thread(_rooms, talas, token)
+def _seen_after(talas: TalasServer, token: str, room: str) -> float:
+    """When the first request that saw it was sent, in seconds after it was written."""
+    _rooms(talas, token)
     statement = f"INSERT INTO rooms (name, name_key) VALUES ('{room}', '{room}')"
-    await _execute(talas.database_url, statement)
+    execute(talas.database_url, statement)
     written = time.monotonic()
     while True:
         asked = time.monotonic() - written
-        if room.encode() in await asyncio.to_thread(_rooms, talas, token):
+        if room.encode() in _rooms(talas, token):
             return asked
 
 
@@ -85,11 +92,3 @@ def _rooms(talas: TalasServer, token: str) -> bytes:
     with urllib.request.urlopen(request, timeout=10) as answer:
         body: bytes = answer.read()
     return body
-
-
-async def _execute(url: str, statement: str) -> None:
-    conn = await asyncpg.connect(url)
-    try:
-        await conn.execute(statement)
-    finally:
-        await conn.close()

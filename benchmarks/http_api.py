@@ -6,10 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figures import Figure, alternate, limit_figure, ratio_figure
-from benchmarks.servers import TalasServer, bare_server, http_load, raw_request, talas_serve
+from benchmarks.servers import (
+    TalasServer,
+    bare_server,
+    execute,
+    http_load,
+    raw_request,
+    talas_serve,
+)
 
 ROUNDS = 5
 LOGINS = 50
+INSERTS = 4_000
+FILL = """
+INSERT INTO products (name, brand, warranty_months)
+SELECT 'Product ' || n, 'Brand', 24 FROM generate_series(1, 4000) AS n;
+INSERT INTO users (username, email, password_hash)
+SELECT 'user' || n, 'user' || n || '@example.com', 'x' FROM generate_series(1, 1000) AS n;
+"""
+# Each with a query of its own, so that none is answered from the answer to another.
+LISTS = {"GET /users": "/api/v1/users", "GET /products": "/api/v1/products"}
+DISTINCT = 2_000
 BIO = b'{"bio":"hello"}'
 
 
@@ -31,7 +48,7 @@ def measure() -> Iterator[Figure]:
         yield ratio_figure(
             "GET /users/{id}", ours=ours, theirs=theirs, least=0.75, unit="req/s", peer=peer
         )
-        yield _latency_at_half(talas, read, max(ours))
+        yield _latency_at_half(talas, "GET /users/{id}", [read], max(ours))
         write = raw_request("PUT", "/api/v1/users/me", token=token, body=BIO)
         bare_write = raw_request("PUT", f"/write/{user_id}", body=BIO)
         ours, theirs = alternate(
@@ -43,7 +60,35 @@ def measure() -> Iterator[Figure]:
         yield ratio_figure(
             "PUT /users/me", ours=ours, theirs=theirs, least=0.6, unit="req/s", peer=peer
         )
+        yield from _inserts(talas, bare, user_id, token)
+        for name, path in LISTS.items():
+            pages = [raw_request("GET", f"{path}?x={n}", token=token) for n in range(DISTINCT)]
+            saturation = http_load(talas.port, *pages, seconds=2)["rate"]
+            yield _latency_at_half(talas, name, pages, saturation)
         yield _health_while_hashing(talas)
+
+
+def _inserts(talas: TalasServer, bare: int, user_id: int, token: str) -> Iterator[Figure]:
+    """Every request adds another product; between the rounds they are taken away again."""
+    execute(talas.database_url, FILL)
+    bodies = [
+        b'{"product_id":%d,"serial_number":"S-%d","purchase_date":"2024-01-15"}' % (n, n)
+        for n in range(1, INSERTS + 1)
+    ]
+    ours = [raw_request("POST", "/api/v1/user-products", token=token, body=b) for b in bodies]
+    theirs = [raw_request("POST", f"/insert/{user_id}", body=body) for body in bodies]
+
+    def rate(port: int, requests: list[bytes]) -> float:
+        execute(talas.database_url, "DELETE FROM user_products")
+        return http_load(port, *requests, once=True, seconds=60)["rate"]
+
+    mine, peers = alternate(
+        lambda: rate(talas.port, ours), lambda: rate(bare, theirs), rounds=ROUNDS
+    )
+    peer = "bare Litestar, one INSERT in a transaction"
+    yield ratio_figure(
+        "POST /user-products", ours=mine, theirs=peers, least=0.6, unit="req/s", peer=peer
+    )
 
 
 def _generator_alone(bare: int) -> Figure:
@@ -52,13 +97,19 @@ def _generator_alone(bare: int) -> Figure:
     return Figure("HTTP load generator", "", f"{rate:,.0f} req/s", None, detail)
 
 
-def _latency_at_half(talas: TalasServer, request: bytes, saturation: float) -> Figure:
+def _latency_at_half(
+    talas: TalasServer, name: str, requests: list[bytes], saturation: float
+) -> Figure:
     connections = 32
     pause_s = connections / (saturation / 2)
-    result = http_load(talas.port, request, connections=connections, pause_s=pause_s, seconds=5)
+    result = http_load(talas.port, *requests, connections=connections, pause_s=pause_s, seconds=4)
     detail = f"at {result['rate']:,.0f} of {saturation:,.0f} req/s; p50 {result['p50_ms']:.2f} ms"
     return limit_figure(
-        "p99 of a read at half the saturation", result["p99_ms"], most=25, unit="ms", detail=detail
+        f"p99 of {name} at half the saturation",
+        result["p99_ms"],
+        most=25,
+        unit="ms",
+        detail=detail,
     )
 
 

@@ -2,13 +2,15 @@
 answer to the last one is complete. It parses no more than a load generator must, so that one
 process of it is faster than one process of any server measured here.
 
-Run as a program it prints one JSON line: requests, seconds, errors, latencies in milliseconds.
+Run as a program it reads requests, one in hexadecimal a line, from the standard input, and prints
+one JSON line: requests, seconds, errors, latencies in milliseconds.
 """
 
 import argparse
 import asyncio
 import itertools
 import json
+import sys
 import time
 from typing import cast
 
@@ -31,8 +33,12 @@ class _Client(asyncio.Protocol):
         self._load.closed()
 
     def _send(self) -> None:
+        request = next(self._load.requests, None)
+        if request is None:
+            self._transport.close()
+            return
         self._sent_at = time.perf_counter()
-        self._transport.write(next(self._load.requests))
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         """Counts a body without keeping it."""
@@ -62,8 +68,10 @@ def _body_length(head: bytes) -> int:
 
 
 class _Load:
-    def __init__(self, requests: list[bytes], seconds: float, pause_s: float) -> None:
-        self.requests = itertools.cycle(requests)
+    def __init__(
+        self, requests: list[bytes], seconds: float, pause_s: float, *, once: bool
+    ) -> None:
+        self.requests = iter(requests) if once else itertools.cycle(requests)
         self.pause_s = pause_s
         self.latencies: list[float] = []
         self.errors = 0
@@ -87,11 +95,18 @@ class _Load:
 
 
 async def run_load(
-    port: int, requests: list[bytes], *, connections: int, seconds: float, pause_s: float = 0.0
+    port: int,
+    requests: list[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    pause_s: float = 0.0,
+    once: bool = False,
 ) -> dict[str, object]:
-    """The requests are sent in turn; ``pause_s`` after an answer makes the load lighter."""
+    """The requests are sent in turn, again and again or ``once``; ``pause_s`` after an answer makes
+    the load lighter."""
     loop = asyncio.get_running_loop()
-    load = _Load(requests, seconds, pause_s)
+    load = _Load(requests, seconds, pause_s, once=once)
     started = time.perf_counter()
     for _ in range(connections):
         load.opened()
@@ -114,17 +129,16 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--pause", type=float, default=0.0)
-    parser.add_argument(
-        "--request", required=True, action="append", help="a raw request, in hexadecimal"
-    )
+    parser.add_argument("--once", action="store_true", help="send each request once")
     options = parser.parse_args()
     result = uvloop.run(
         run_load(
             options.port,
-            [bytes.fromhex(request) for request in options.request],
+            [bytes.fromhex(request) for request in sys.stdin],
             connections=options.connections,
             seconds=options.seconds,
             pause_s=options.pause,
+            once=options.once,
         )
     )
     print(json.dumps(result))

@@ -1,5 +1,6 @@
 """Real servers to measure: a whole `talas serve` in a folder of its own, and the bare ones."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from tests.ports import free_port
 
 from talas.core.embedded_postgres import database_url
@@ -49,8 +51,13 @@ class TalasServer:
         """A new user's id and access token."""
         account = {"email": f"{name}@example.com", "password": "correct horse 9"}
         user = self.call("POST", "/api/v1/auth/register", {"username": name, **account})
-        login = self.call("POST", "/api/v1/auth/login", account)
-        return user["user_id"], login["access_token"]
+        return user["user_id"], self.log_in(name)
+
+    def log_in(self, name: str) -> str:
+        """An access token of somebody who has signed up."""
+        account = {"email": f"{name}@example.com", "password": "correct horse 9"}
+        token: str = self.call("POST", "/api/v1/auth/login", account)["access_token"]
+        return token
 
 
 @contextlib.contextmanager
@@ -113,20 +120,37 @@ def wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def http_load(
-    port: int, *requests: bytes, connections: int = 32, seconds: float = 3.0, pause_s: float = 0.0
+    port: int,
+    *requests: bytes,
+    connections: int = 32,
+    seconds: float = 3.0,
+    pause_s: float = 0.0,
+    once: bool = False,
 ) -> dict[str, float]:
     """Runs the load generator in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.http_load", str(port)]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
-    command += ["--pause", str(pause_s)]
-    for request in requests:
-        command += ["--request", request.hex()]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    command += ["--pause", str(pause_s), *(["--once"] if once else [])]
+    lines = "\n".join(request.hex() for request in requests).encode()
+    done = subprocess.run(command, check=True, input=lines, stdout=subprocess.PIPE)
     result: dict[str, float] = json.loads(done.stdout)
     if result["errors"]:
         raise RuntimeError(f"{result['errors']} of {result['requests']} answers were errors")
     result["rate"] = result["requests"] / result["seconds"]
     return result
+
+
+def execute(url: str, statement: str, *arguments: object) -> None:
+    """On the server's database, behind its back."""
+
+    async def executed() -> None:
+        conn = await asyncpg.connect(url)
+        try:
+            await conn.execute(statement, *arguments)
+        finally:
+            await conn.close()
+
+    asyncio.run(executed())
 
 
 def raw_request(method: str, path: str, *, token: str = "", body: bytes = b"") -> bytes:
