@@ -137,6 +137,11 @@ def test_no_other_ending(filename: str) -> None:
         DocumentInspector(filename)
 
 
+@pytest.mark.parametrize("before", [b"\n", b"\r\n\r\n", b"\xef\xbb\xbf", b" "])
+def test_a_pdf_may_begin_with_empty_space(before: bytes) -> None:
+    assert media_type(before + pdf(), "a.pdf") == "application/pdf"
+
+
 def test_a_file_needs_a_name() -> None:
     with pytest.raises(InvalidData, match="must have a name"):
         DocumentInspector("")

@@ -6,7 +6,8 @@ from typing import Protocol
 
 HEAD_BYTES = 1024
 
-_PDF = re.compile(rb"%PDF-[12]\.[0-9]")
+# Some programs send an empty line first; readers take it.
+_PDF = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,16}%PDF-[12]\.[0-9]")
 # Tabs and line ends are text.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _FOREIGN = re.compile(
