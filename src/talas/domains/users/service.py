@@ -33,10 +33,12 @@ async def _search_users(
     conn: Connection, term: str, page: Page, but_user_id: int
 ) -> tuple[list[UserSummary], int]:
     limit, offset = page.limit, page.offset
-    rows = await sql.search_users(conn, term, but_user_id=but_user_id, limit=limit, offset=offset)
-    if offset == 0 and len(rows) < limit:
-        return rows, len(rows)
-    return rows, await sql.count_found_users(conn, term, but_user_id=but_user_id)
+    rows, total = await sql.search_users(
+        conn, term, but_user_id=but_user_id, limit=limit, offset=offset
+    )
+    if total is None and offset:
+        total = await sql.count_found_users(conn, term, but_user_id=but_user_id)
+    return rows, total or 0
 
 
 async def list_by_ids(conn: Connection, user_ids: list[int]) -> list[UserSummary]:

@@ -97,7 +97,7 @@ WITH found AS MATERIALIZED (
   FROM users
   WHERE {condition}
 )
-SELECT *
+SELECT *, (SELECT count(*) FROM found)
 FROM found
 ORDER BY id
 LIMIT $3 OFFSET $4
@@ -120,11 +120,13 @@ COUNT_FOUND_USERS_BY_SHORT_TERM = _count_found_users(_MATCHES)
 
 async def search_users(
     conn: Connection, term: str, *, but_user_id: int, limit: int, offset: int
-) -> list[UserSummary]:
-    """A term of fewer than three characters reads the whole table."""
+) -> tuple[list[UserSummary], int | None]:
+    """The page, and how many match: None where the page is empty. A term of fewer than three
+    characters reads the whole table."""
     statement = SEARCH_USERS if has_trigrams(term) else SEARCH_USERS_BY_SHORT_TERM
     records = await conn.fetch(statement, but_user_id, term, limit, offset)
-    return as_rows(UserSummary, records)
+    total: int | None = records[0][-1] if records else None
+    return [UserSummary(*record[:-1]) for record in records], total
 
 
 async def count_found_users(conn: Connection, term: str, *, but_user_id: int) -> int:

@@ -70,10 +70,10 @@ async def list_by_ids(conn: Connection, user_id: int, room_ids: list[int]) -> li
 async def _search_rooms(
     conn: Connection, actor: Actor, term: str, page: Page
 ) -> tuple[list[ListedRoom], int]:
-    rooms = await sql.search_rooms(conn, term, page, user_id=actor.user_id)
-    if page.offset == 0 and len(rooms) < page.limit:
-        return rooms, len(rooms)
-    return rooms, await sql.count_found_rooms(conn, term, user_id=actor.user_id)
+    rooms, total = await sql.search_rooms(conn, term, page, user_id=actor.user_id)
+    if total is None and page.offset:
+        total = await sql.count_found_rooms(conn, term, user_id=actor.user_id)
+    return rooms, total or 0
 
 
 async def _with_members(conn: Connection, rooms: list[ListedRoom]) -> list[ListedRoom]:

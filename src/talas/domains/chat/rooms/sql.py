@@ -85,7 +85,7 @@ WITH found AS MATERIALIZED (
   FROM rooms AS r
   WHERE {condition}
 )
-SELECT *
+SELECT *, (SELECT count(*) FROM found)
 FROM found
 ORDER BY id
 LIMIT $3 OFFSET $4
@@ -142,11 +142,13 @@ async def count_private_rooms(conn: Connection, user_id: int) -> int:
 
 async def search_rooms(
     conn: Connection, term: str, page: Page, *, user_id: int
-) -> list[ListedRoom]:
-    """As ``select_rooms``. A term of fewer than three characters reads the whole table."""
+) -> tuple[list[ListedRoom], int | None]:
+    """As ``select_rooms``, and how many match: None where the page is empty. A term of fewer than
+    three characters reads the whole table."""
     statement = SEARCH_ROOMS if has_trigrams(term) else SEARCH_ROOMS_BY_SHORT_TERM
     rows = await conn.fetch(statement, user_id, term, page.limit, page.offset)
-    return as_rows(ListedRoom, rows)
+    total: int | None = rows[0][-1] if rows else None
+    return [ListedRoom(*row[:-1]) for row in rows], total
 
 
 async def count_found_rooms(conn: Connection, term: str, *, user_id: int) -> int:

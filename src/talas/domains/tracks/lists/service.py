@@ -39,13 +39,14 @@ async def _of_text(
     conn: Connection, viewer_id: int, text: str, wanted: TrackFilter, page: Page
 ) -> Listed:
     user_id, tag = wanted.user_id, wanted.tag
-    rows = await sql.select_page_of_text(
+    rows, total = await sql.select_page_of_text(
         conn, page, viewer_id=viewer_id, sort=wanted.sort, text=text, user_id=user_id, tag=tag
     )
-    if _is_all(rows, page):
-        return rows, len(rows)
-    total = await sql.count_of_text(conn, viewer_id=viewer_id, text=text, user_id=user_id, tag=tag)
-    return rows, total
+    if total is None and page.offset:
+        total = await sql.count_of_text(
+            conn, viewer_id=viewer_id, text=text, user_id=user_id, tag=tag
+        )
+    return rows, total or 0
 
 
 async def _of_user(

@@ -17,7 +17,7 @@ _SHARED = "t.status = 'ready' AND t.visibility = 'public'"
 _VISIBLE = f"CASE WHEN {_SHARED} THEN true ELSE t.user_id = $1 END"
 
 
-def _page(candidates: str, *, found: str = "", direction: str = "DESC") -> str:
+def _page(candidates: str, *, found: str = "", total: str = "", direction: str = "DESC") -> str:
     """``candidates`` gives ``id`` and ``rank``; ``found`` names what it selects from."""
     return f"""
 WITH {found}page AS (
@@ -26,7 +26,7 @@ WITH {found}page AS (
   LIMIT $2
   OFFSET $3
 )
-SELECT {TrackRow.COLUMNS}
+SELECT {TrackRow.COLUMNS}{total}
 FROM page
 JOIN tracks AS t ON t.id = page.id
 ORDER BY page.rank DESC, t.id DESC
@@ -52,11 +52,13 @@ def _halves(rank: str, shared: str, own: str, *, direction: str = "DESC") -> str
   )"""  # noqa: S608
 
 
-def _found(rank: str, *sources: str) -> dict[str, str]:
-    """All rows of the sources are looked up before the page is cut."""
+def _page_of_found(rank: str, *sources: str, with_total: bool = False) -> str:
+    """All rows of the sources are looked up before the page is cut; ``with_total`` adds how many
+    they are as a last column."""
     parts = (f"SELECT t.id, {rank} AS rank FROM {source}" for source in sources)  # noqa: S608
     found = f"found AS MATERIALIZED (\n  {' UNION ALL '.join(parts)}\n), "
-    return {"found": found, "candidates": "SELECT id, rank FROM found"}
+    total = ", (SELECT count(*) FROM found)" if with_total else ""
+    return _page("SELECT id, rank FROM found", found=found, total=total)
 
 
 PAGES = {sort: _page(_halves(rank, "true", "true")) for sort, rank in _RANKS.items()}
@@ -113,12 +115,10 @@ _OF_USER = f"t.user_id = $4 AND ($5::TEXT IS NULL OR {_has_tag('$5')})"
 PAGES_OF_USER = {
     sort: _page(_halves(rank, _OF_USER, _OF_USER))
     if sort == "newest"
-    else _page(
-        **_found(
-            rank,
-            f"tracks AS t\n  WHERE {_SHARED} AND {_OF_USER}",
-            f"tracks AS t\n  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_OF_USER}",
-        )
+    else _page_of_found(
+        rank,
+        f"tracks AS t\n  WHERE {_SHARED} AND {_OF_USER}",
+        f"tracks AS t\n  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_OF_USER}",
     )
     for sort, rank in _RANKS.items()
 }
@@ -157,7 +157,7 @@ _TAGGED = f"""track_tags AS tt
 PAGES_OF_TAG = {
     sort: _page(f"SELECT tt.track_id AS id, tt.track_id AS rank FROM {_TAGGED}")  # noqa: S608
     if sort == "newest"
-    else _page(**_found(rank, _TAGGED))
+    else _page_of_found(rank, _TAGGED)
     for sort, rank in _RANKS.items()
 }
 PAGES_OF_COMMON_TAG = {
@@ -208,9 +208,11 @@ def _has_trigrams(text: str) -> str:
 
 
 _MATCHING = _matching("$4", "$5", "$6")
-PAGES_OF_SHORT_TEXT = {sort: _page(**_found(rank, _MATCHING)) for sort, rank in _RANKS.items()}
+PAGES_OF_SHORT_TEXT = {
+    sort: _page_of_found(rank, _MATCHING, with_total=True) for sort, rank in _RANKS.items()
+}
 PAGES_OF_TEXT = {
-    sort: _page(**_found(rank, f"{_MATCHING}\n  AND {_has_trigrams('$4')}"))
+    sort: _page_of_found(rank, f"{_MATCHING}\n  AND {_has_trigrams('$4')}", with_total=True)
     for sort, rank in _RANKS.items()
 }
 COUNT_OF_SHORT_TEXT = f"SELECT count(*)\nFROM {_matching('$2', '$3', '$4')}"
@@ -226,11 +228,14 @@ async def select_page_of_text(
     text: str,
     user_id: int | None,
     tag: str | None,
-) -> list[TrackRow]:
-    """A text of fewer than three characters reads the whole table."""
+) -> tuple[list[TrackRow], int | None]:
+    """The page, and how many match: None where the page is empty. A text of fewer than three
+    characters reads the whole table."""
     statements = PAGES_OF_TEXT if has_trigrams(text) else PAGES_OF_SHORT_TEXT
     arguments = (viewer_id, page.limit, page.offset, text, user_id, tag)
-    return as_rows(TrackRow, await conn.fetch(statements[sort], *arguments))
+    records = await conn.fetch(statements[sort], *arguments)
+    total: int | None = records[0][-1] if records else None
+    return [TrackRow(*record[:-1]) for record in records], total
 
 
 async def count_of_text(
