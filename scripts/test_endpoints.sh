@@ -69,6 +69,13 @@ expect_field() {
     return 1
 }
 
+# expect_absent PATTERN: anywhere in the last answer.
+expect_absent() {
+    grep -q "$1" "$work/body" || return 0
+    problem="$route: expected nothing like '$1' in the answer, got $(head -c 300 "$work/body")"
+    return 1
+}
+
 as_json='Content-Type: application/json'
 
 # --- The seed's checks
@@ -242,7 +249,8 @@ check_search() {
     if [ -n "$product" ]; then
         find_soon "/search?q=recoder%20$run&type=products" data.products.0.id "$product" || return
     fi
-    as b GET "/search?q=Tone%20$run&type=tracks" 200 && expect_field data.tracks '[]' &&
+    as b GET "/search?q=Tone%20$run&type=tracks" 200 &&
+        expect_absent "\"id\": *$track," &&
         as a GET '/search?q=x&type=nothing' 400 &&
         as a GET '/search?q=' 400 &&
         as a GET '/tags/search?q=che' 200 && expect_field data.0.name check

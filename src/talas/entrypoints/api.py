@@ -18,6 +18,7 @@ from talas.core.http.application import create_app
 from talas.core.http.edge import Edge
 from talas.core.http.request import ApiContext
 from talas.core.logging import configure_logging
+from talas.core.memory import bound_arenas
 from talas.core.metrics import sample_process
 from talas.core.open_files import allow_many_sockets
 from talas.core.sessions import SessionGuard
@@ -67,6 +68,7 @@ HOT_PATHS = ["/products/search", "/tags", "/tracks", "/chat/rooms"]
 
 def run(settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT; open requests are answered before it returns."""
+    bound_arenas()
     configure_logging(settings.log_format, "api")
     allow_many_sockets()
     try:

@@ -11,6 +11,7 @@ from talas.core import counts, jobs
 from talas.core.database import Database, is_unavailable
 from talas.core.jobs import JobRunner
 from talas.core.logging import configure_logging
+from talas.core.memory import bound_arenas
 from talas.core.metrics import sample_process
 from talas.core.settings import Settings
 from talas.core.storage import Storage
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT. What has not ended 10 s later goes to another worker."""
+    bound_arenas()
     configure_logging(settings.log_format, "worker")
     uvloop.run(_work(settings))
 
