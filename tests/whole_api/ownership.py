@@ -8,7 +8,7 @@ import httpx
 import msgspec
 from tests.audio.synthesis import picture
 from tests.builders.files import create_doc, create_file, pdf
-from tests.builders.tracks import create_track
+from tests.builders.tracks import create_track, ready_track
 from tests.builders.user_products import create_gear
 from tests.builders.users import create_user, login
 from tests.whole_api.estate import ABSENT_ID, Estate
@@ -33,6 +33,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 def _track(estate: Estate) -> Values:
     track = create_track(estate.api, estate.owner.token, visibility="private")
     return {"track_id": track["id"]}
+
+
+def _shared_track(estate: Estate) -> Values:
+    return {"track_id": ready_track(estate.api, estate.owner.token)["id"]}
 
 
 def _ready_track(estate: Estate) -> Values:
@@ -213,6 +217,9 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("PUT", "/api/v1/admin/reports/{report_id}"): Entry(
         values=_report, absent=_NO_REPORT, stranger=403, admin=True, body={"status": "resolved"}
+    ),
+    ("PUT", "/api/v1/admin/tracks/{track_id}"): Entry(
+        values=_shared_track, absent=_NO_TRACK, stranger=403, admin=True, body={"hidden": True}
     ),
     ("GET", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("PUT", "/api/v1/tracks/{track_id}"): Entry(

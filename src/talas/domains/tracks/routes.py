@@ -23,6 +23,7 @@ from talas.core.uploads import received
 from talas.domains.tags.service import normal_form
 from talas.domains.tracks import access, media, service
 from talas.domains.tracks.lists import service as lists
+from talas.domains.tracks.moderation.routes import api_routes as moderation_routes
 from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.service import as_track
@@ -149,5 +150,6 @@ api_routes = [
     update_track,
     delete_track,
     *media.api_routes,
+    *moderation_routes,
 ]
 media_routes = media.media_routes

@@ -15,6 +15,7 @@ from talas.domains.tags.service import check_tags, lock_tags_of_user, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
+from talas.domains.tracks.moderation import service as moderation
 from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack
 from talas.domains.tracks.schemas import NewTrack, Track, UpdateTrackRequest
 from talas.domains.tracks.sql import MediaRow, TrackRow
@@ -151,6 +152,8 @@ async def update_track(
         )
     if change.visibility is not UNSET:
         visibility = checks.one_of("visibility", change.visibility, VISIBILITIES)
+        if visibility != "private":
+            await moderation.check_may_publish(conn, track.id)
     if change.license is not UNSET:
         license_id = check_license(checks, change.license or ALL_RIGHTS_RESERVED)
     if change.tags is not UNSET:
