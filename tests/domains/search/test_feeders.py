@@ -74,6 +74,18 @@ def test_machines_with_folders_of_their_own_each_read_the_whole_log(
         assert index_folder(one) != index_folder(two)
 
 
+def test_what_a_killed_rebuild_left_is_cleaned_up(database_url: str, tmp_path: Path) -> None:
+    left = tmp_path / "data" / "search" / "generation-00"
+    with api_process(database_url, tmp_path) as process:
+        wait_until_same(database_url, index_folder(process))
+    left.mkdir()
+    (left / "meta.json").write_text("{")
+    with api_process(database_url, tmp_path) as process:
+        wait_for(lambda: not left.exists())
+        wait_until_same(database_url, index_folder(process))
+        assert "search.rebuilding" not in process.log
+
+
 @pytest.fixture
 def in_the_way(tmp_path: Path) -> Path:
     """A file where the folder should be."""

@@ -23,7 +23,7 @@ from talas.domains.search import generations, metrics, sql
 from talas.domains.search.changes import read_changes
 from talas.domains.search.damage import Damaged, IndexFailed, check_files
 from talas.domains.search.index import FollowedIndex
-from talas.domains.search.rebuild import BESIDE_REQUESTS, rebuild
+from talas.domains.search.rebuild import BESIDE_REQUESTS, clean_up, rebuild
 from talas.domains.search.stamp import Stamp
 from talas.domains.search.writer import GenerationWriter
 
@@ -33,6 +33,7 @@ BATCH = 500
 MOVE = 5_000
 COMMIT_EVERY = 5_000
 WRITER_IDLE_S = 30.0
+CHECK_EVERY_S = 10.0
 HEAP = 15_000_000
 FORGET_EVERY_S = 60.0
 KEEP_S = 24 * 3600.0
@@ -56,6 +57,7 @@ class Feeder:
         self._writer: GenerationWriter | None = None
         self._wrote_at = 0.0
         self._checked: Path | None = None
+        self._checked_at = 0.0
         self._forget_at = time.monotonic() + FORGET_EVERY_S
         self._complaint = ""
         self._pause_s = 0.0
@@ -79,19 +81,18 @@ class Feeder:
         try:
             generations.make_folder(self._folder)
             lock = FileLock(self._folder / generations.FEEDER_LOCK)
+            if lock.try_exclusive():
+                return lock
+            lock.release()
         except OSError as error:
             self._complain("search.folder_unusable", error)
-            return None
-        if lock.try_exclusive():
-            return lock
-        lock.release()
         return None
 
     async def _feed_while_held(self) -> None:
         """Until the lock's file is no more: who comes next would lock another."""
         path = self._folder / generations.FEEDER_LOCK
-        held = path.stat().st_ino
-        while _inode(path) == held:
+        held = _inode(path)
+        while held is not None and _inode(path) == held:
             busy = await self._try_round()
             if not busy:
                 await asyncio.sleep(max(POLL_S, self._pause_s))
@@ -145,14 +146,23 @@ class Feeder:
             return "the changes that it lacks have been forgotten"
         if stamp.position > source.position:
             return "it knows changes that the database does not"
-        if generations.take_suspicion(self._folder) or self._checked != generation:
-            await self._close_writer()
-            try:
-                await self._in_thread(check_files, generation)
-            except Damaged as damage:
-                return f"it is damaged: {damage}"
-            self._checked = generation
+        if self._checked != generation:
+            await self._in_thread(clean_up, self._folder)
+        elif not self._is_suspected():
+            return None
+        await self._close_writer()
+        try:
+            await self._in_thread(check_files, generation)
+        except Damaged as damage:
+            return f"it is damaged: {damage}"
+        self._checked, self._checked_at = generation, time.monotonic()
         return None
+
+    def _is_suspected(self) -> bool:
+        """Not all the time, whatever somebody asks that the index cannot answer."""
+        if time.monotonic() - self._checked_at < CHECK_EVERY_S:
+            return False
+        return generations.take_suspicion(self._folder)
 
     async def _rebuild(self, reason: str) -> bool:
         """Queries are answered by what is open, if anything is, until the new one is complete."""

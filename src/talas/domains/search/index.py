@@ -83,15 +83,18 @@ class FollowedIndex:
 
     async def follow(self, db: Database) -> None:
         """Keeps what is read up to date until it is cancelled."""
+        complaint = ""
         while True:
             if self.trouble is not None or self._seen is None or self._look() != self._seen[:2]:
                 try:
                     async with db.connection() as conn:
                         source = await sql.select_source(conn)
                     await self.refresh(source.identity)
+                    complaint = ""
                 except Exception as error:
-                    if not is_unavailable(error):
+                    if not is_unavailable(error) and str(error) != complaint:
                         log.exception("search.follow_failed")
+                        complaint = str(error)
             await asyncio.sleep(FOLLOW_S)
 
     def close(self) -> None:

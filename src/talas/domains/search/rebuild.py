@@ -61,6 +61,16 @@ async def rebuild(db: Database, folder: Path, pace: Pace, report: Report | None 
     return current
 
 
+def clean_up(folder: Path) -> None:
+    """Deletes what no longer answers, and what was left half built by a process that was killed."""
+    lock = FileLock(folder / generations.REBUILD_LOCK)
+    try:
+        if lock.try_exclusive():
+            generations.delete_others(folder)
+    finally:
+        lock.release()
+
+
 class _Build:
     """One generation on its way. What blocks runs in a thread of its own, one thing at a time."""
 
