@@ -93,14 +93,21 @@ def _search_users(condition: str) -> str:
     would read the whole table for a rare term."""
     return f"""
 WITH found AS MATERIALIZED (
-  SELECT id, username, email, first_name, last_name, avatar
+  SELECT id
   FROM users
   WHERE {condition}
+), page AS (
+  SELECT id
+  FROM found
+  ORDER BY id
+  LIMIT $3
+  OFFSET $4
 )
-SELECT *, (SELECT count(*) FROM found)
-FROM found
-ORDER BY id
-LIMIT $3 OFFSET $4
+SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.avatar,
+  (SELECT count(*) FROM found)
+FROM page
+JOIN users AS u ON u.id = page.id
+ORDER BY u.id
 """  # noqa: S608
 
 
