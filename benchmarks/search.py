@@ -45,6 +45,7 @@ class Corpus:
 
     def __init__(self) -> None:
         self._random = random.Random(7)
+        self._seen: list[list[str]] = []
         words = {self._word() for _ in range(_VOCABULARY)}
         self.words = sorted(words)
         self._random.shuffle(self.words)
@@ -69,7 +70,11 @@ class Corpus:
                 case 4:
                     yield self._room(number) if number % 20 == 4 else self._file(number)
                 case _:
-                    yield self._track(number)
+                    track = self._track(number)
+                    if number % max(1, count // 5000) == 0:
+                        text = f"{track.title} {track.artist} {' '.join(track.tags)}"
+                        self._seen.append(text.split())
+                    yield track
 
     def _user(self, number: int) -> IndexedUser:
         first, last = self._random.choices(self.words[:12_000], k=2)
@@ -119,11 +124,15 @@ class Corpus:
         )
 
     def queries(self) -> list[str]:
-        """As people type: one to three words, four of ten with a typo, half not written out."""
-        return [self._typed() for _ in range(QUERIES)]
+        """As people type what they have seen: one to three words of a track, a tenth of them words
+        that nothing has together. Four of ten with a typo, half not written out."""
+        return [self._typed(self._random.choice(self._seen)) for _ in range(QUERIES)]
 
-    def _typed(self) -> str:
-        words = self.text(self._random.choice((1, 1, 2, 2, 3))).split()
+    def _typed(self, words: list[str]) -> str:
+        if self._random.random() < 0.1:
+            words = self.text(3).split()
+        at = self._random.randrange(len(words))
+        words = words[at : at + self._random.choice((1, 1, 2, 2, 3))]
         if self._random.random() < 0.4:
             place = self._random.randrange(len(words))
             words[place] = self._misspelt(words[place])

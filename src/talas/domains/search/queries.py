@@ -6,7 +6,7 @@ more.
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from tantivy import Occur, Query
@@ -40,10 +40,15 @@ class Question(msgspec.Struct, frozen=True):
     last: Unit | None
     whole: str
 
-    @property
-    def has_typos(self) -> bool:
-        """Whether any word is long enough to be misspelt."""
-        return any(allowed_edits(part) for word in self.words for part in word.parts)
+    def levels(self) -> Iterator[Level]:
+        """Those at which all words are found, the strictest first; without those that find no
+        more than the one before, since no word is long enough to be misspelt so."""
+        edits = max((allowed_edits(part) for word in self.words for part in word.parts), default=0)
+        yield from (Level.NAMED, Level.ANYWHERE)
+        if edits >= 1:
+            yield Level.TYPO
+        if edits >= 2:
+            yield Level.TYPOS
 
 
 def read_question(text: str) -> Question:
@@ -163,10 +168,11 @@ class _Words:
         return must(*(_any(term(name, stem) for stem in stems(part)) for part in word.parts))
 
     def _misspelt(self, word: Unit, may_go_on: bool) -> list[Query]:
-        ways = [
-            _points(self._misspelt_in("names", word), relevance.NAME_MISSPELT),
-            _points(self._misspelt_in("words", word), relevance.ANY_MISSPELT),
-        ]
+        ways = [_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT)]
+        if self._level is Level.TYPOS:
+            # To look for two wrong letters costs as much as all the rest.
+            return ways
+        ways.append(_points(self._misspelt_in("names", word), relevance.NAME_MISSPELT))
         if may_go_on and allowed_edits(word.parts[-1]):
             ways += [
                 _points(self._misspelt_start("names", word), relevance.NAME_START_MISSPELT),

@@ -11,7 +11,6 @@ from talas.domains.search.queries import Level, Question, kind_query, read_quest
 
 # Of so many equals at the end of a page the newest are taken.
 _EQUALS = 50
-_STRICT_FIRST = (Level.NAMED, Level.ANYWHERE, Level.TYPO, Level.TYPOS)
 
 
 async def find_products(search: SearchIndex, text: str, *, limit: int) -> list[int]:
@@ -63,15 +62,14 @@ def _find_kind(
     searcher: Searcher, kind: str, question: Question, user_id: int | None, limit: int
 ) -> list[int]:
     """A level is asked only when the stricter ones have not filled the page: what they find comes
-    first in any case, and most pages are full at the first."""
+    first in any case, and most pages are full at the first. Two wrong letters are looked for only
+    where there is nothing with one."""
     found: dict[int, None] = {}
-    for level in _STRICT_FIRST:
-        if level >= Level.TYPO and not question.has_typos:
+    for level in question.levels():
+        if len(found) >= limit or (found and level is Level.TYPOS):
             break
         query = kind_query(kind, question, level, user_id=user_id)
         found |= dict.fromkeys(best_ids(searcher, query, limit=limit + len(found)))
-        if len(found) >= limit:
-            break
     return list(found)[:limit]
 
 

@@ -24,7 +24,6 @@ from talas.domains.search.queries import (
 from talas.domains.search.schemas import Facets
 from talas.domains.search.service import newest_first
 
-_LEVELS = (Level.ANYWHERE, Level.TYPO, Level.TYPOS, Level.PARTLY)
 _DAY_US = 86_400_000_000
 _ORDER_FIELDS = {sort: f"by_{sort}" for sort in ("newest", "plays", "likes", "duration")}
 
@@ -67,12 +66,10 @@ def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> Query:
 
 
 def _levels(question: Question) -> Iterator[Level]:
-    for level in _LEVELS if question.words else ():
-        if level in (Level.TYPO, Level.TYPOS) and not question.has_typos:
-            continue
-        if level is Level.PARTLY and len(question.words) == 1:
-            continue
-        yield level
+    if question.words:
+        yield from (level for level in question.levels() if level >= Level.ANYWHERE)
+    if len(question.words) > 1:
+        yield Level.PARTLY
 
 
 def _count(searcher: Searcher, query: Query) -> int:
