@@ -16,7 +16,7 @@ from tests.openapi import Document
 from tests.ports import free_port
 
 ORIGIN = "http://localhost:3000"
-START_S = 20.0
+START_S = 60.0
 
 
 class ApiProcess:

@@ -93,7 +93,7 @@ async def _catalogue_keeper(request: Request) -> Actor:
 
 
 def _administrator(request: Request, actor: Actor) -> Administrator:
-    return Administrator(actor.user_id, actor.username, actor.role, request.client_address)
+    return Administrator.of(actor, address=request.client_address)
 
 
 api_routes = [list_docs, download_doc, upload_doc, delete_doc]

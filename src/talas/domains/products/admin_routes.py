@@ -36,7 +36,7 @@ async def _administrator(request: Request) -> Administrator:
     """Raises Forbidden for who may not manage the catalogue."""
     actor = await request.actor()
     actor.require(Permission.MANAGE_CATALOGUE)
-    return Administrator(actor.user_id, actor.username, actor.role, request.client_address)
+    return Administrator.of(actor, address=request.client_address)
 
 
 @get(

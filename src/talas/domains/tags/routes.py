@@ -85,7 +85,7 @@ async def _moderator(request: Request) -> Administrator:
     """Raises Forbidden for who may not moderate tags."""
     actor = await request.actor()
     actor.require(Permission.MODERATE_TAGS)
-    return Administrator(actor.user_id, actor.username, actor.role, request.client_address)
+    return Administrator.of(actor, address=request.client_address)
 
 
 api_routes = [list_tags, find_tags, rename_tag, merge_tag, delete_tag]
