@@ -27,6 +27,8 @@ SCHEMA_VERSION = "2"
 """Rises when a document is no longer what it was, so that indexes are built anew."""
 
 KINDS = ("users", "products", "files", "tracks", "rooms")
+PUBLIC_KINDS = frozenset({"users", "products"})
+OWN_KINDS = frozenset({"files"})
 EVERYBODY = "all"
 _LONGEST_START = 15
 _LOOSE_PARTS = ("names_stems", "about_stems", "text_stems", "names_starts", "about_starts", "words")

@@ -13,7 +13,15 @@ from tantivy import Occur, Query
 
 from talas.domains.search import relevance
 from talas.domains.search.analysis import STOP_WORDS, Unit, allowed_edits, stems, units, whole
-from talas.domains.search.documents import EVERYBODY, access_term, field, schema, start_of
+from talas.domains.search.documents import (
+    EVERYBODY,
+    OWN_KINDS,
+    PUBLIC_KINDS,
+    access_term,
+    field,
+    schema,
+    start_of,
+)
 
 MAX_WORDS = 12
 _SHORTEST_TEXT_START = 3
@@ -63,11 +71,17 @@ def read_question(text: str) -> Question:
 def kind_query(kind: str, question: Question, level: Level, *, user_id: int | None) -> Query:
     """All of the kind that ``user_id`` may find (None: what everybody may) and that the question
     names."""
-    return must(matches(kind, question, level), for_user(user_id))
+    return must(matches(kind, question, level), for_user(kind, user_id))
 
 
-def for_user(user_id: int | None) -> Query:
-    names = [EVERYBODY] if user_id is None else [EVERYBODY, access_term(user_id)]
+def for_user(kind: str, user_id: int | None) -> Query:
+    """What of the kind the user may find; None stands for everybody. Of kinds that only everybody,
+    or only one user, may find, the other term is left out: it would cost as much as the words."""
+    names = [] if kind in OWN_KINDS else [EVERYBODY]
+    if user_id is not None and kind not in PUBLIC_KINDS:
+        names.append(access_term(user_id))
+    if not names:
+        return Query.empty_query()
     return without_points(_any(term("access", name) for name in names))
 
 

@@ -53,7 +53,7 @@ def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id:
 
 
 def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> Query:
-    visible = [without_points(term("kind", "tracks")), for_user(user_id)]
+    visible = [without_points(term("kind", "tracks")), for_user("tracks", user_id)]
     filters = [without_points(query) for query in _filters(wanted)]
     if not wanted.text:
         return must(*visible, *filters)
