@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.builders.files import create_file, create_gear
+from tests.builders.files import create_file
 from tests.builders.products import create_product, create_staff, run_sql
 from tests.builders.searches import (
     create_room,
@@ -17,6 +17,7 @@ from tests.builders.searches import (
     index_now,
     search,
 )
+from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
@@ -37,7 +38,9 @@ def world(api: ApiProcess) -> World:
     ids = {
         "users": ann.id,
         "products": product["id"],
-        "files": create_file(api, ann.token, create_gear(api, ann), filename=f"{WORD}.pdf")["id"],
+        "files": create_file(api, ann.token, create_gear(api, ann)["id"], filename=f"{WORD}.pdf")[
+            "id"
+        ],
         "tracks": create_track(api, ann, title=f"{WORD} open"),
         "rooms": create_room(api, ann, f"{WORD} open"),
         "private track": create_track(api, ann, title=f"{WORD} private", visibility="private"),
@@ -150,7 +153,7 @@ def _create(api: ApiProcess, owner: Account, kind: str, name: str) -> int:
             product = create_product(api, create_staff(api).token, name=name)
             return int(product["id"])
         case "files":
-            gear = create_gear(api, owner)
+            gear = create_gear(api, owner)["id"]
             return int(create_file(api, owner.token, gear, filename=f"{name}.pdf")["id"])
         case "tracks":
             return create_track(api, owner, title=name)
