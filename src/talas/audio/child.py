@@ -5,6 +5,7 @@ The file is standard input, the answer goes to standard output. Started by `proc
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from io import FileIO
@@ -32,15 +33,22 @@ def main() -> NoReturn:
     )
     try:
         _answer(name, int(cpu_seconds))
-    except MemoryError:
-        os._exit(OUT_OF_MEMORY)
-    except ImportError as error:
-        # The loader knows no better word for libraries that do not fit.
-        os._exit(OUT_OF_MEMORY if "failed to map" in str(error) else BROKEN)
-    except Exception:
-        os._exit(BROKEN)
+    except Exception as error:
+        os._exit(OUT_OF_MEMORY if _lacks_memory(error) else BROKEN)
     # Everything that could be torn down goes with the process, faster.
     os._exit(0)
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Libraries that do not get any while they are loaded raise errors of their own about it, and
+    the loader knows no better word for one that does not fit."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "failed to map" in str(error):
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _answer(name: str, cpu_seconds: int) -> None:
