@@ -13,7 +13,8 @@ ACTIVE = "active"
 SUSPENDED = "suspended"
 STATUSES = (ACTIVE, SUSPENDED)
 ROLES = tuple(role.value for role in Role)
-# What the audit log knows of. Whoever writes another act into it adds it here.
+# What the audit log knows of, each named by what is acted on and how. Whoever writes another act
+# into it adds it here.
 ACTIONS = (
     *("user.create", "user.update"),
     *("product.create", "product.update", "product.delete"),
@@ -23,7 +24,7 @@ ACTIONS = (
     *("track.hide", "track.show"),
     "report.update",
 )
-TARGET_TYPES = ("user", "product", "category", "doc", "tag", "track", "report")
+TARGET_TYPES = tuple(dict.fromkeys(action.partition(".")[0] for action in ACTIONS))
 
 
 class Dashboard(msgspec.Struct):

@@ -18,7 +18,6 @@ from talas.domains.admin.schemas import (
     ACTIVE,
     STATUSES,
     SUSPENDED,
-    TARGET_TYPES,
     AccountFilter,
     AuditEntry,
     AuditFilter,
@@ -68,7 +67,7 @@ async def create_account(
     """The new user's id. Raises Conflict that names what is taken."""
     user_id = await auth.register(conn, account, role=role)
     after = {"username": account.username, "role": role, "status": ACTIVE}
-    await write_audit(conn, by, "user.create", target_id=user_id, before=None, after=after)
+    await write_audit(conn, by, "user.create", user_id, after=after)
     return user_id
 
 
@@ -126,7 +125,7 @@ async def _apply(
         conn,
         by,
         "user.update",
-        target_id=after.id,
+        after.id,
         before={"role": before.role, "status": before.status},
         after={"role": after.role, "status": after.status},
     )
@@ -201,22 +200,20 @@ async def write_audit(
     conn: Connection,
     by: Administrator,
     action: str,
-    *,
     target_id: int,
-    before: dict[str, Any] | None,
-    after: dict[str, Any] | None,
-    target_type: str = "user",
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
-    """In the transaction of the act itself: neither is there without the other. What the log
-    can be filtered by is known: ``ACTIONS`` and ``TARGET_TYPES``."""
+    """In the transaction of the act itself: neither is there without the other. ``action`` is one
+    of ACTIONS, and names the type of the target."""
     assert action in ACTIONS, action
-    assert target_type in TARGET_TYPES, target_type
     await sql.insert_audit(
         conn,
         actor_id=by.user_id,
         actor_name=by.name,
         action=action,
-        target_type=target_type,
+        target_type=action.partition(".")[0],
         target_id=target_id,
         before=before,
         after=after,

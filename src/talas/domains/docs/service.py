@@ -43,7 +43,7 @@ async def create_doc(
             uploaded_by=by.user_id,
         ),
     )
-    await _audit(conn, by, "doc.create", row, after=_described(row))
+    await write_audit(conn, by, "doc.create", row.id, after=_described(row))
     document.upload.keep()
     return as_doc(row)
 
@@ -54,7 +54,7 @@ async def delete_doc(conn: Connection, by: Administrator, doc_id: int) -> None:
     if row is None:
         raise access.no_doc()
     await delete_later(conn, DELETE_OBJECTS, [row.storage_key])
-    await _audit(conn, by, "doc.delete", row, before=_described(row))
+    await write_audit(conn, by, "doc.delete", row.id, before=_described(row))
 
 
 async def forget_product(conn: Connection, product_id: int) -> int:
@@ -63,20 +63,6 @@ async def forget_product(conn: Connection, product_id: int) -> int:
     storage_keys = await sql.delete_docs_of_product(conn, product_id)
     await delete_later(conn, DELETE_OBJECTS, storage_keys)
     return len(storage_keys)
-
-
-async def _audit(
-    conn: Connection,
-    by: Administrator,
-    action: str,
-    row: DocRow,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await write_audit(
-        conn, by, action, target_type="doc", target_id=row.id, before=before, after=after
-    )
 
 
 def _described(row: DocRow) -> dict[str, Any]:

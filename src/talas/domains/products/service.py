@@ -51,7 +51,7 @@ async def create_product(conn: Connection, by: Administrator, new: NewProduct) -
     fields = clean_product(given(new))
     await _hold_category(conn, fields["category_id"])
     product_id = await sql.insert_product(conn, fields)
-    await _audit_product(conn, by, "product.create", product_id, after=fields)
+    await write_audit(conn, by, "product.create", product_id, after=fields)
     return await access.load_product_for_update(conn, product_id)
 
 
@@ -67,7 +67,7 @@ async def update_product(
     await _hold_category(conn, changes.get("category_id"))
     await sql.update_product(conn, product_id, present | changes)
     before = {field: present[field] for field in changes}
-    await _audit_product(conn, by, "product.update", product_id, before=before, after=changes)
+    await write_audit(conn, by, "product.update", product_id, before=before, after=changes)
     return await access.load_product_for_update(conn, product_id)
 
 
@@ -83,26 +83,12 @@ async def delete_product(conn: Connection, by: Administrator, product_id: int) -
         )
     await forget_product(conn, product_id)
     await sql.delete_product(conn, product_id)
-    await _audit_product(conn, by, "product.delete", product_id, before=_editable(product))
+    await write_audit(conn, by, "product.delete", product_id, before=_editable(product))
 
 
 async def _hold_category(conn: Connection, category_id: int | None) -> None:
     if category_id is not None and not await sql.hold_category(conn, category_id):
         raise NotFound("Category not found")
-
-
-async def _audit_product(
-    conn: Connection,
-    by: Administrator,
-    action: str,
-    product_id: int,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await write_audit(
-        conn, by, action, target_type="product", target_id=product_id, before=before, after=after
-    )
 
 
 def _editable(product: Product) -> dict[str, Any]:
@@ -132,7 +118,7 @@ async def create_category(conn: Connection, by: Administrator, new: NewCategory)
         category_id = await sql.insert_category(conn, **fields)
     except asyncpg.UniqueViolationError:
         raise _name_taken(fields["name"]) from None
-    await _audit_category(conn, by, "category.create", category_id, after=fields)
+    await write_audit(conn, by, "category.create", category_id, after=fields)
     return Category(id=category_id, **fields, products_count=0)
 
 
@@ -149,9 +135,7 @@ async def update_category(
         except asyncpg.UniqueViolationError:
             raise _name_taken(changes["name"]) from None
         before = {field: present[field] for field in changes}
-        await _audit_category(
-            conn, by, "category.update", category_id, before=before, after=changes
-        )
+        await write_audit(conn, by, "category.update", category_id, before=before, after=changes)
     changed = msgspec.structs.replace(category, **changes)
     return (await _counted(conn, [changed]))[0]
 
@@ -166,7 +150,7 @@ async def delete_category(conn: Connection, by: Administrator, category_id: int)
         )
     await sql.delete_category(conn, category_id)
     before = _fields_of(category)
-    await _audit_category(conn, by, "category.delete", category_id, before=before)
+    await write_audit(conn, by, "category.delete", category_id, before=before)
 
 
 async def _counted(conn: Connection, rows: list[CategoryRow]) -> list[Category]:
@@ -186,17 +170,3 @@ def _fields_of(category: CategoryRow) -> dict[str, Any]:
 
 def _name_taken(name: str) -> Conflict:
     return Conflict(f"There is a category named {name} already", code="name_taken")
-
-
-async def _audit_category(
-    conn: Connection,
-    by: Administrator,
-    action: str,
-    category_id: int,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await write_audit(
-        conn, by, action, target_type="category", target_id=category_id, before=before, after=after
-    )

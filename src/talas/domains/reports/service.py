@@ -84,8 +84,7 @@ async def update_report(
             conn,
             by,
             "report.update",
-            target_type="report",
-            target_id=report_id,
+            report_id,
             before=msgspec.structs.asdict(before),
             after=msgspec.structs.asdict(after),
         )

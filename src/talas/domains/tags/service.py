@@ -2,7 +2,6 @@
 keep them in order."""
 
 import unicodedata
-from typing import Any
 
 import asyncpg
 
@@ -98,7 +97,9 @@ async def rename_tag(conn: Connection, by: Administrator, tag_id: int, name: str
             raise Conflict(
                 f"There is a tag named {name} already; merge this one into it", code="name_taken"
             ) from None
-        await _audit(conn, by, "tag.update", tag, after={"name": name})
+        await write_audit(
+            conn, by, "tag.update", tag_id, before={"name": tag.name}, after={"name": name}
+        )
     return await _shown(conn, by, tag_id)
 
 
@@ -112,7 +113,8 @@ async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id
     await sql.advance_tag_uses(conn, tag_id, into_id=into_id)
     shared = await _remove(conn, tag_id)
     merged = {"into": into_id, "name": tags[into_id].name, "tracks": moved + shared}
-    await _audit(conn, by, "tag.merge", tags[tag_id], after=merged)
+    before = {"name": tags[tag_id].name}
+    await write_audit(conn, by, "tag.merge", tag_id, before=before, after=merged)
     return await _shown(conn, by, into_id)
 
 
@@ -120,7 +122,7 @@ async def delete_tag(conn: Connection, by: Administrator, tag_id: int) -> None:
     """No track carries it afterwards. Raises NotFound."""
     tag = (await _hold_tags(conn, tag_id))[tag_id]
     await _remove(conn, tag_id)
-    await _audit(conn, by, "tag.delete", tag, after=None)
+    await write_audit(conn, by, "tag.delete", tag_id, before={"name": tag.name})
 
 
 async def _hold_tags(conn: Connection, *tag_ids: int) -> dict[int, sql.TagRow]:
@@ -146,17 +148,3 @@ async def _shown(conn: Connection, by: Administrator, tag_id: int) -> Tag:
     tag = await sql.select_tag(conn, tag_id, viewer_id=by.user_id or 0)
     assert tag is not None
     return tag
-
-
-async def _audit(
-    conn: Connection,
-    by: Administrator,
-    action: str,
-    tag: sql.TagRow,
-    *,
-    after: dict[str, Any] | None,
-) -> None:
-    before = {"name": tag.name}
-    await write_audit(
-        conn, by, action, target_type="tag", target_id=tag.id, before=before, after=after
-    )

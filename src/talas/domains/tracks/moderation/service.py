@@ -19,8 +19,7 @@ async def set_hidden(conn: Connection, by: Administrator, track_id: int, *, hidd
         conn,
         by,
         "track.hide" if hidden else "track.show",
-        target_type="track",
-        target_id=track_id,
+        track_id,
         before={"hidden": before.hidden, "visibility": before.visibility},
         after={"hidden": hidden, "visibility": "private"},
     )
