@@ -83,7 +83,7 @@ class Database:
         return cls(pool, max_idle=min(size, max(1, settings.max_idle_connections)))
 
     def connection(self) -> "_Acquired":
-        """A connection for reads: every statement on its own.
+        """A connection for reads, and for what one statement writes: each on its own.
 
         Raises DatabaseAway when there is no server to connect to.
         """

@@ -49,7 +49,7 @@ async def list_gear(request: Request) -> Paged[Gear]:
 async def add_gear(request: Request) -> Envelope[Gear]:
     actor = await request.actor()
     body = await request.body_as(NewGear)
-    async with request.db.transaction() as conn:
+    async with request.db.connection() as conn:
         gear = await service.add_gear(conn, actor, body)
     return ok(gear, "Product added to your gear")
 

@@ -1,7 +1,5 @@
 """Gear: what may be said of it, until when it is under warranty, and what goes with it."""
 
-import calendar
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -11,6 +9,7 @@ from talas.core.errors import Conflict, FieldError, InvalidData, NotFound
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor, hold_account
 from talas.core.text import FieldChecks, given
+from talas.core.tokens import InvalidToken
 from talas.domains.files import service as files
 from talas.domains.user_products import access, sql
 from talas.domains.user_products.schemas import (
@@ -71,22 +70,30 @@ def write_calendar(expiries: list[Expiry]) -> bytes:
 
 
 async def add_gear(conn: Connection, actor: Actor, new: NewGear) -> Gear:
-    """Raises NotFound for a product that the catalogue does not show, Conflict for one that the
-    actor has already."""
+    """In one statement, which needs no transaction around it.
+
+    Raises NotFound for a product that the catalogue does not show, Conflict for one that the
+    actor has already, InvalidToken when the account has ended meanwhile."""
     carried = given(new)
     product_id = carried.pop("product_id")
-    fields = _cleaned(_NOTHING, carried)
-    await hold_account(conn, actor)
-    product = await sql.hold_product(conn, product_id) if is_id(product_id) else None
-    if product is None:
+    insertion = await sql.insert_gear(
+        conn,
+        actor.user_id,
+        product_id if is_id(product_id) else None,
+        _cleaned(_NOTHING, carried),
+        warranty_of_product=new.warranty_expires is msgspec.UNSET,
+    )
+    if insertion is None:
+        raise InvalidToken
+    if not insertion.has_product:
         raise NotFound("Product not found")
-    if new.warranty_expires is msgspec.UNSET:
-        expires = _warranty_end(fields.purchase_date, product.warranty_months)
-        fields = msgspec.structs.replace(fields, warranty_expires=expires)
-    gear_id = await sql.insert_gear(conn, actor.user_id, product_id, fields)
-    if gear_id is None:
+    if insertion.ends_too_late:
+        raise InvalidData.of(
+            FieldError("warranty_expires", "warranty_expires would lie after the year 9999")
+        )
+    if insertion.gear is None:
         raise Conflict("You have this product already", code="already_owned")
-    return await access.load_own_gear(conn, actor.user_id, gear_id)
+    return insertion.gear
 
 
 async def update_gear(conn: Connection, actor: Actor, gear_id: int, change: GearChange) -> Gear:
@@ -142,16 +149,3 @@ def _clean(checks: FieldChecks, field: str, value: Any) -> Any:
     if field == "purchase_price" and not 0 <= value <= MAX_ID:
         checks.fail(field, f"{field} must be a whole number between 0 and {MAX_ID}")
     return value
-
-
-def _warranty_end(bought: dt.date | None, months: int | None) -> dt.date | None:
-    """The same day of a later month, or that month's last day where it is shorter."""
-    if bought is None or not months:
-        return None
-    years, month = divmod(bought.month - 1 + months, 12)
-    year, month = bought.year + years, month + 1
-    if year > dt.MAXYEAR:
-        raise InvalidData.of(
-            FieldError("warranty_expires", "warranty_expires would lie after the year 9999")
-        )
-    return dt.date(year, month, min(bought.day, calendar.monthrange(year, month)[1]))

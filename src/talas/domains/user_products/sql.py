@@ -8,11 +8,13 @@ from talas.core.database import Connection, as_row, as_rows
 from talas.domains.user_products.schemas import Gear, GearFields, GearWarranty
 
 
-class ProductTerms(msgspec.Struct, frozen=True):
-    """``warranty_months`` is what the catalogue promises; None: nothing."""
+class Insertion(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether there is an active product; whether its warranty would end after the year 9999; the
+    row, which without either cause against it is missing where the user has the product already."""
 
-    id: int
-    warranty_months: int | None
+    has_product: bool
+    ends_too_late: bool
+    gear: Gear | None
 
 
 class Expiry(msgspec.Struct, frozen=True):
@@ -26,6 +28,7 @@ class Expiry(msgspec.Struct, frozen=True):
 
 # S608 below: what is put together are constants of this file.
 _TODAY = "(now() AT TIME ZONE 'UTC')::DATE"
+_LAST_DAY = "DATE '9999-12-31'"
 _COLUMNS = f"""up.id, up.user_id, up.product_id, p.name, c.name, p.brand, p.model, up.version,
   up.serial_number, up.purchase_date, up.purchase_price, up.warranty_expires,
   coalesce(up.warranty_expires >= {_TODAY}, false), up.status, up.notes,
@@ -144,39 +147,65 @@ async def select_expiries(conn: Connection, user_id: int, *, limit: int) -> list
     return as_rows(Expiry, await conn.fetch(SELECT_EXPIRIES, user_id, limit))
 
 
-# Who deletes the product waits for this, and this for them.
-HOLD_PRODUCT = """
-SELECT id, warranty_months
-FROM products
-WHERE id = $1 AND status = 'active'
-FOR KEY SHARE
-"""
-
-
-async def hold_product(conn: Connection, product_id: int) -> ProductTerms | None:
-    """The product stays until the transaction ends; None where there is no active one."""
-    return as_row(ProductTerms, await conn.fetchrow(HOLD_PRODUCT, product_id))
-
-
-INSERT_GEAR = """
-INSERT INTO user_products (
-  user_id, product_id, version, serial_number, purchase_date, purchase_price, warranty_expires,
-  notes, status
+# The locks keep the account from being suspended and the product from being deleted, and are
+# taken in this order. As interval arithmetic has it, a month's last day stays one; the most months
+# that may be added keep dates in PostgreSQL's range, and are beyond _LAST_DAY for any purchase.
+INSERT_GEAR = f"""
+WITH account AS (
+  SELECT id
+  FROM users
+  WHERE id = $1 AND status = 'active'
+  FOR SHARE
+), product AS (
+  SELECT p.id, p.name, p.brand, p.model, p.category_id,
+    CASE
+      WHEN NOT $10::BOOL THEN $7::DATE
+      WHEN p.warranty_months > 0 THEN (
+        $5::DATE + make_interval(months => least(p.warranty_months, 120000))
+      )::DATE
+    END AS warranty_expires
+  FROM account
+  JOIN products AS p ON p.id = $2 AND p.status = 'active'
+  FOR KEY SHARE OF p
+), added AS (
+  INSERT INTO user_products (
+    user_id, product_id, version, serial_number, purchase_date, purchase_price, warranty_expires,
+    notes, status
+  )
+  SELECT account.id, product.id, $3, $4, $5, $6, product.warranty_expires, $8, $9
+  FROM account, product
+  WHERE (product.warranty_expires > {_LAST_DAY}) IS NOT TRUE
+  ON CONFLICT (user_id, product_id) DO NOTHING
+  RETURNING *
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (user_id, product_id) DO NOTHING
-RETURNING id
-"""
+SELECT p.id IS NOT NULL, coalesce(p.warranty_expires > {_LAST_DAY}, false), {_COLUMNS}
+FROM account
+LEFT JOIN product AS p ON true
+LEFT JOIN categories AS c ON c.id = p.category_id
+LEFT JOIN added AS up ON true
+"""  # noqa: S608
 
 
 async def insert_gear(
-    conn: Connection, user_id: int, product_id: int, fields: GearFields
-) -> int | None:
-    """The id; None when the user has this product already."""
-    gear_id: int | None = await conn.fetchval(
-        INSERT_GEAR, user_id, product_id, *msgspec.structs.astuple(fields)
+    conn: Connection,
+    user_id: int,
+    product_id: int | None,
+    fields: GearFields,
+    *,
+    warranty_of_product: bool,
+) -> Insertion | None:
+    """None when the account is not active. ``warranty_of_product`` takes the purchase date and the
+    product's months of warranty in place of what ``fields`` says."""
+    values = msgspec.structs.astuple(fields)
+    record = await conn.fetchrow(INSERT_GEAR, user_id, product_id, *values, warranty_of_product)
+    if record is None:
+        return None
+    has_product, ends_too_late, gear_id, *_ = record
+    return Insertion(
+        has_product=has_product,
+        ends_too_late=ends_too_late,
+        gear=None if gear_id is None else Gear(*record[2:]),
     )
-    return gear_id
 
 
 UPDATE_GEAR = """
