@@ -106,9 +106,3 @@ def clean_category(fields: dict[str, Any]) -> dict[str, Any]:
         cleaned["description"] = checks.text("description", fields["description"], max_length=5000)
     checks.finish()
     return cleaned
-
-
-def given(body: msgspec.Struct) -> dict[str, Any]:
-    """The fields that a body carries."""
-    fields = msgspec.structs.asdict(body)
-    return {field: value for field, value in fields.items() if value is not msgspec.UNSET}
