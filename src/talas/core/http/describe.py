@@ -17,6 +17,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
+from talas.core.database import MAX_ID
 from talas.core.http.envelope import Failure
 
 _REASONS = {
@@ -59,6 +60,10 @@ def int_query(
     return Query(name, description, schema)
 
 
+def id_query(name: str, description: str) -> Query:
+    return int_query(name, description, least=1, most=MAX_ID)
+
+
 def choice_query(name: str, description: str, choices: tuple[str, ...]) -> Query:
     return Query(name, description, Schema(type=OpenAPIType.STRING, enum=list(choices)))
 
@@ -73,7 +78,7 @@ def date_query(name: str, description: str) -> Query:
 
 
 PAGE_QUERY = (
-    int_query("page", "Which page, from 1", default=1, least=1, most=2**31 - 1),
+    int_query("page", "Which page, from 1", default=1, least=1, most=MAX_ID),
     int_query("limit", "How many a page", default=20, least=1, most=100),
 )
 

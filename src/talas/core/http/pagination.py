@@ -1,13 +1,15 @@
-"""Pages of a list: ``page`` from 1, ``limit`` 1 to 100."""
+"""Query strings: pages of a list (``page`` from 1, ``limit`` 1 to 100), numbers, words."""
 
 import msgspec
 
 from talas.core.database import MAX_ID
 from talas.core.errors import FieldError, InvalidData
 from talas.core.http.envelope import Paged, Pagination, T
+from talas.core.text import clean_text
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+MAX_QUERY = 200
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -55,6 +57,18 @@ def parse_int(
             return value
     sentence = hint or f"{field} must be a whole number between {least} and {most}"
     raise InvalidData.of(FieldError(field, sentence))
+
+
+def parse_id(field: str, text: str | None, *, hint: str | None = None) -> int | None:
+    """The id of a row from a query string, or None; raises InvalidData."""
+    if text is None:
+        return None
+    return parse_int(field, text, default=0, least=1, most=MAX_ID, hint=hint)
+
+
+def parse_text(field: str, text: str | None, *, max_length: int = MAX_QUERY) -> str:
+    """Text from a query string, trimmed; empty where it is left out. Raises InvalidData."""
+    return clean_text(text or "", field, max_length=max_length)
 
 
 def parse_choice(field: str, text: str | None, choices: tuple[str, ...]) -> str | None:

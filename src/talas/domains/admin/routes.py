@@ -2,19 +2,17 @@
 
 from litestar import get, put
 
-from talas.core.database import MAX_ID
 from talas.core.http.describe import (
     PAGE_QUERY,
     choice_query,
     describe,
-    int_query,
+    id_query,
     text_query,
 )
 from talas.core.http.envelope import Envelope, Paged, ok
-from talas.core.http.pagination import paged, parse_choice, parse_int
+from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.core.text import clean_text
 from talas.domains.admin import service
 from talas.domains.admin.schemas import (
     ACTIONS,
@@ -61,7 +59,7 @@ async def list_accounts(request: Request) -> Paged[ManagedAccount]:
         role=parse_choice("role", query.get("role"), ROLES),
         status=parse_choice("status", query.get("status"), STATUSES),
     )
-    search = clean_text(query.get("search", ""), "search", max_length=MAX_SEARCH)
+    search = parse_text("search", query.get("search"), max_length=MAX_SEARCH)
     async with request.db.connection() as conn:
         rows, total = await service.list_managed_accounts(conn, wanted, page, search=search)
     return paged(rows, page, total)
@@ -103,7 +101,7 @@ async def update_account(request: Request, user_id: int) -> Envelope[ManagedAcco
         errors=(403,),
         query=(
             *PAGE_QUERY,
-            int_query("actor", "Only the acts of this user", least=1, most=MAX_ID),
+            id_query("actor", "Only the acts of this user"),
             choice_query("action", "Only acts of this kind", ACTIONS),
             text_query("target", "Only what was done to these: `user`, or `user:5` for one"),
         ),
@@ -119,16 +117,16 @@ async def list_audit(request: Request) -> Paged[AuditEntry]:
 
 def _read_audit_filter(request: Request) -> AuditFilter:
     query = request.query_params
-    actor_id = parse_int("actor", query.get("actor"), default=0, least=1, most=MAX_ID)
+    actor_id = parse_id("actor", query.get("actor"))
     action = parse_choice("action", query.get("action"), ACTIONS)
-    target_type, target_id = None, 0
+    target_type, target_id = None, None
     if (target := query.get("target")) is not None:
         kind, colon, number = target.partition(":")
         target_type = parse_choice("target", kind, TARGET_TYPES)
         if colon:
             hint = "target must be a type, or a type and an id like user:5"
-            target_id = parse_int("target", number, default=0, least=1, most=MAX_ID, hint=hint)
-    return AuditFilter(actor_id or None, action, target_type, target_id or None)
+            target_id = parse_id("target", number, hint=hint)
+    return AuditFilter(actor_id, action, target_type, target_id)
 
 
 api_routes = [show_dashboard, list_accounts, show_account, update_account, list_audit]

@@ -2,19 +2,17 @@
 
 from litestar import delete, get, post, put
 
-from talas.core.database import MAX_ID
 from talas.core.http.describe import (
     PAGE_QUERY,
     choice_query,
     describe,
-    int_query,
+    id_query,
     text_query,
 )
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
-from talas.core.http.pagination import paged, parse_int
+from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.core.text import FieldChecks
 from talas.domains.admin.service import Administrator
 from talas.domains.products import service
 from talas.domains.products.checks import STATUSES
@@ -28,8 +26,6 @@ from talas.domains.products.schemas import (
     Product,
     ProductChange,
 )
-
-MAX_QUERY = 200
 
 
 async def _administrator(request: Request) -> Administrator:
@@ -48,7 +44,7 @@ async def _administrator(request: Request) -> Administrator:
         query=(
             *PAGE_QUERY,
             text_query("search", "Part of a name, brand or model"),
-            int_query("category_id", "Only this category", default=0, least=1, most=MAX_ID),
+            id_query("category_id", "Only this category"),
             choice_query("status", "Only those with this status", STATUSES),
         ),
     ),
@@ -62,16 +58,11 @@ async def list_products(request: Request) -> Paged[Product]:
 
 
 def _read_filter(request: Request) -> AdminFilter:
-    query, checks = request.query_params, FieldChecks()
-    search = checks.text("search", query.get("search") or "", max_length=MAX_QUERY)
-    status = query.get("status")
-    if status is not None:
-        checks.one_of("status", status, STATUSES)
-    checks.finish()
-    category_id = parse_int(
-        "category_id", query.get("category_id"), default=0, least=1, most=MAX_ID
-    )
-    return AdminFilter(search=search or None, category_id=category_id or None, status=status)
+    query = request.query_params
+    search = parse_text("search", query.get("search"))
+    status = parse_choice("status", query.get("status"), STATUSES)
+    category_id = parse_id("category_id", query.get("category_id"))
+    return AdminFilter(search=search or None, category_id=category_id, status=status)
 
 
 @post(

@@ -2,19 +2,17 @@
 
 from litestar import get
 
-from talas.core.database import MAX_ID
-from talas.core.errors import FieldError, InvalidData
 from talas.core.http.describe import (
     PAGE_QUERY,
     choice_query,
     describe,
+    id_query,
     int_query,
     text_query,
 )
 from talas.core.http.envelope import Envelope, Paged, ok
-from talas.core.http.pagination import paged, parse_int
+from talas.core.http.pagination import paged, parse_choice, parse_id, parse_int, parse_text
 from talas.core.http.request import Request
-from talas.core.text import clean_text
 from talas.domains.products import access, admin_routes, service
 from talas.domains.products.lists import service as lists
 from talas.domains.products.schemas import (
@@ -24,7 +22,6 @@ from talas.domains.products.schemas import (
     Product,
 )
 
-MAX_QUERY = 200
 MAX_FOUND = 50
 
 
@@ -36,7 +33,7 @@ MAX_FOUND = 50
         public=True,
         query=(
             *PAGE_QUERY,
-            int_query("category_id", "Only this category", default=0, least=1, most=MAX_ID),
+            id_query("category_id", "Only this category"),
             text_query("brand", "Only this brand, ignoring case"),
             choice_query(
                 "sort",
@@ -56,14 +53,10 @@ async def list_catalogue(request: Request) -> Paged[Product]:
 
 def _read_filter(request: Request) -> CatalogueFilter:
     query = request.query_params
-    category_id = parse_int(
-        "category_id", query.get("category_id"), default=0, least=1, most=MAX_ID
-    )
-    brand = clean_text(query.get("brand") or "", "brand", max_length=MAX_QUERY)
-    sort = query.get("sort", lists.SORTS[0])
-    if sort not in lists.SORTS:
-        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(lists.SORTS)}"))
-    return CatalogueFilter(category_id=category_id or None, brand=brand or None, sort=sort)
+    category_id = parse_id("category_id", query.get("category_id"))
+    brand = parse_text("brand", query.get("brand"))
+    sort = parse_choice("sort", query.get("sort"), lists.SORTS) or lists.SORTS[0]
+    return CatalogueFilter(category_id=category_id, brand=brand or None, sort=sort)
 
 
 @get(
@@ -81,7 +74,7 @@ def _read_filter(request: Request) -> CatalogueFilter:
 async def find_products(request: Request) -> Envelope[list[FoundProduct]]:
     query = request.query_params
     limit = parse_int("limit", query.get("limit"), default=10, least=1, most=MAX_FOUND)
-    text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
+    text = parse_text("q", query.get("q"))
     async with request.db.connection() as conn:
         return ok(await service.find_products(conn, request.search, text, limit=limit))
 

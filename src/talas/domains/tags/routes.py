@@ -4,15 +4,12 @@ from litestar import delete, get, post, put
 
 from talas.core.http.describe import PAGE_QUERY, describe, int_query, text_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
-from talas.core.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, paged, parse_int
+from talas.core.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, paged, parse_int, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.core.text import clean_text
 from talas.domains.admin.service import Administrator
 from talas.domains.tags import service
 from talas.domains.tags.schemas import Tag, TagMerge, TagRenaming
-
-MAX_QUERY = 200
 
 
 @get("/tags", **describe("Tags, the most used first", tag="tags", query=PAGE_QUERY))
@@ -39,7 +36,7 @@ async def find_tags(request: Request) -> Envelope[list[Tag]]:
     actor = await request.actor()
     query = request.query_params
     limit = parse_int("limit", query.get("limit"), default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
-    text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
+    text = parse_text("q", query.get("q"))
     async with request.db.connection() as conn:
         return ok(await service.find_tags(conn, actor.user_id, text, limit=limit))
 

@@ -4,21 +4,18 @@ from litestar import delete, get, post, put
 from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from talas.core.database import MAX_ID
-from talas.core.errors import FieldError, InvalidData
 from talas.core.http.describe import (
     PAGE_QUERY,
     choice_query,
     describe,
-    int_query,
+    id_query,
     text_query,
 )
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.multipart import FormReader, read_form_head
-from talas.core.http.pagination import paged, parse_int
+from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
-from talas.core.text import clean_text
 from talas.core.uploads import received
 from talas.domains.tags.service import normal_form
 from talas.domains.tracks import access, media, service
@@ -29,7 +26,6 @@ from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
 from talas.domains.tracks.service import as_track
 from talas.domains.tracks.uploads import AudioInspector
 
-MAX_QUERY = 200
 _TEXT = Schema(type=OpenAPIType.STRING)
 _FORM = {
     "file": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
@@ -84,7 +80,7 @@ async def upload_track(request: Request) -> Envelope[Track]:
         query=(
             *PAGE_QUERY,
             text_query("tag", "Only tracks with this tag"),
-            int_query("user_id", "Only this user's tracks", least=1, most=MAX_ID),
+            id_query("user_id", "Only this user's tracks"),
             text_query("q", "Only tracks whose title or artist contains this"),
             choice_query("sort", "What comes first", lists.SORTS),
         ),
@@ -132,15 +128,11 @@ async def delete_track(request: Request, track_id: int) -> Acknowledged:
 
 def _read_filter(request: Request) -> TrackFilter:
     query = request.query_params
-    user_id = parse_int("user_id", query.get("user_id"), default=0, least=1, most=MAX_ID)
-    sort = query.get("sort", lists.SORTS[0])
-    if sort not in lists.SORTS:
-        raise InvalidData.of(FieldError("sort", f"sort must be one of {', '.join(lists.SORTS)}"))
-    tag = clean_text(query.get("tag") or "", "tag", max_length=MAX_QUERY)
-    text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY)
-    return TrackFilter(
-        tag=normal_form(tag) or None, user_id=user_id or None, text=text or None, sort=sort
-    )
+    user_id = parse_id("user_id", query.get("user_id"))
+    sort = parse_choice("sort", query.get("sort"), lists.SORTS) or lists.SORTS[0]
+    tag = normal_form(parse_text("tag", query.get("tag")))
+    text = parse_text("q", query.get("q"))
+    return TrackFilter(tag=tag or None, user_id=user_id, text=text or None, sort=sort)
 
 
 api_routes = [
