@@ -14,6 +14,7 @@ from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
 from talas.domains.admin import service
+from talas.domains.admin.acting import acting
 from talas.domains.admin.schemas import (
     ACTIONS,
     ROLES,
@@ -26,7 +27,6 @@ from talas.domains.admin.schemas import (
     Dashboard,
     ManagedAccount,
 )
-from talas.domains.admin.service import Administrator
 
 MAX_SEARCH = 100
 
@@ -82,10 +82,8 @@ async def show_account(request: Request, user_id: int) -> Envelope[ManagedAccoun
     ),
 )
 async def update_account(request: Request, user_id: int) -> Envelope[ManagedAccount]:
-    actor = await request.actor()
-    actor.require(Permission.MANAGE_USERS)
+    by = await acting(request, Permission.MANAGE_USERS)
     role, status = (await request.body_as(AccountChange)).cleaned()
-    by = Administrator.of(actor, address=request.client_address)
     async with request.db.transaction() as conn:
         await service.change_account(conn, by, user_id, role=role, status=status)
         account = await service.load_account(conn, user_id)

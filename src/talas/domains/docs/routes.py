@@ -11,7 +11,8 @@ from talas.core.http.pagination import paged
 from talas.core.http.ranges import RangedResponse
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.core.sessions import Actor, hold_account
+from talas.core.sessions import hold_account
+from talas.domains.admin.acting import acting
 from talas.domains.admin.service import Administrator
 from talas.domains.docs import access, service
 from talas.domains.docs.objects import FOLDER
@@ -59,7 +60,9 @@ async def download_doc(request: Request, doc_id: int) -> RangedResponse:
     ),
 )
 async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
-    actor = await _catalogue_keeper(request)
+    actor = await request.actor()
+    actor.require(Permission.MANAGE_CATALOGUE)
+    by = Administrator.of(actor, address=request.client_address)
     async with request.db.connection() as conn:
         await access.check_product(conn, actor.role, product_id)
     max_size = request.settings.files.max_internal_doc_size
@@ -67,9 +70,7 @@ async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
     async with receiving as document, request.db.transaction() as conn:
         # An upload may take longer than its account lives.
         await hold_account(conn, actor)
-        doc = await service.create_doc(
-            conn, _administrator(request, actor), document, product_id=product_id
-        )
+        doc = await service.create_doc(conn, by, document, product_id=product_id)
     return ok(doc, "Document uploaded successfully")
 
 
@@ -79,21 +80,10 @@ async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
     **describe("Delete a document", tag="admin", errors=(403, 404)),
 )
 async def delete_doc(request: Request, doc_id: int) -> Acknowledged:
-    actor = await _catalogue_keeper(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
-        await service.delete_doc(conn, _administrator(request, actor), doc_id)
+        await service.delete_doc(conn, by, doc_id)
     return Acknowledged(message="Document deleted successfully")
-
-
-async def _catalogue_keeper(request: Request) -> Actor:
-    """Raises Forbidden for who may not manage the catalogue."""
-    actor = await request.actor()
-    actor.require(Permission.MANAGE_CATALOGUE)
-    return actor
-
-
-def _administrator(request: Request, actor: Actor) -> Administrator:
-    return Administrator.of(actor, address=request.client_address)
 
 
 api_routes = [list_docs, download_doc, upload_doc, delete_doc]

@@ -13,7 +13,7 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.acting import acting
 from talas.domains.products import service
 from talas.domains.products.checks import STATUSES
 from talas.domains.products.lists import service as lists
@@ -26,13 +26,6 @@ from talas.domains.products.schemas import (
     Product,
     ProductChange,
 )
-
-
-async def _administrator(request: Request) -> Administrator:
-    """Raises Forbidden for who may not manage the catalogue."""
-    actor = await request.actor()
-    actor.require(Permission.MANAGE_CATALOGUE)
-    return Administrator.of(actor, address=request.client_address)
 
 
 @get(
@@ -50,7 +43,7 @@ async def _administrator(request: Request) -> Administrator:
     ),
 )
 async def list_products(request: Request) -> Paged[Product]:
-    await _administrator(request)
+    (await request.actor()).require(Permission.MANAGE_CATALOGUE)
     page, wanted = request.read_page(), _read_filter(request)
     async with request.db.connection() as conn:
         products, total = await lists.list_products(conn, wanted, page)
@@ -70,7 +63,7 @@ def _read_filter(request: Request) -> AdminFilter:
     **describe("Add a product", tag="admin", body=NewProduct, errors=(403, 404)),
 )
 async def create_product(request: Request) -> Envelope[Product]:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(NewProduct)
     async with request.db.transaction() as conn:
         product = await service.create_product(conn, by, body)
@@ -82,7 +75,7 @@ async def create_product(request: Request) -> Envelope[Product]:
     **describe("Change a product", tag="admin", body=ProductChange, errors=(403, 404)),
 )
 async def update_product(request: Request, product_id: int) -> Envelope[Product]:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(ProductChange)
     async with request.db.transaction() as conn:
         product = await service.update_product(conn, by, product_id, body)
@@ -95,7 +88,7 @@ async def update_product(request: Request, product_id: int) -> Envelope[Product]
     **describe("Delete a product that nobody owns", tag="admin", errors=(403, 404, 409)),
 )
 async def delete_product(request: Request, product_id: int) -> Acknowledged:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
         await service.delete_product(conn, by, product_id)
     return Acknowledged(message="Product deleted successfully")
@@ -106,7 +99,7 @@ async def delete_product(request: Request, product_id: int) -> Acknowledged:
     **describe("Add a category", tag="admin", body=NewCategory, errors=(403, 409)),
 )
 async def create_category(request: Request) -> Envelope[Category]:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(NewCategory)
     async with request.db.transaction() as conn:
         category = await service.create_category(conn, by, body)
@@ -118,7 +111,7 @@ async def create_category(request: Request) -> Envelope[Category]:
     **describe("Change a category", tag="admin", body=CategoryChange, errors=(403, 404, 409)),
 )
 async def update_category(request: Request, category_id: int) -> Envelope[Category]:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(CategoryChange)
     async with request.db.transaction() as conn:
         category = await service.update_category(conn, by, category_id, body)
@@ -131,7 +124,7 @@ async def update_category(request: Request, category_id: int) -> Envelope[Catego
     **describe("Delete a category without products", tag="admin", errors=(403, 404, 409)),
 )
 async def delete_category(request: Request, category_id: int) -> Acknowledged:
-    by = await _administrator(request)
+    by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
         await service.delete_category(conn, by, category_id)
     return Acknowledged(message="Category deleted successfully")

@@ -7,7 +7,7 @@ from talas.core.http.envelope import Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_choice
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.acting import acting
 from talas.domains.reports import service
 from talas.domains.reports.schemas import (
     STATUSES,
@@ -79,10 +79,8 @@ async def show_report(request: Request, report_id: int) -> Envelope[Report]:
     ),
 )
 async def update_report(request: Request, report_id: int) -> Envelope[Report]:
-    actor = await request.actor()
-    actor.require(Permission.HANDLE_REPORTS)
+    by = await acting(request, Permission.HANDLE_REPORTS)
     change = await request.body_as(ReportChange)
-    by = Administrator.of(actor, address=request.client_address)
     async with request.db.transaction() as conn:
         report = await service.update_report(conn, by, report_id, change)
     return ok(report, "Report updated")

@@ -7,7 +7,7 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, paged, parse_int, parse_text
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.acting import acting
 from talas.domains.tags import service
 from talas.domains.tags.schemas import Tag, TagMerge, TagRenaming
 
@@ -46,7 +46,7 @@ async def find_tags(request: Request) -> Envelope[list[Tag]]:
     **describe("Rename a tag", tag="tags", body=TagRenaming, errors=(403, 404, 409)),
 )
 async def rename_tag(request: Request, tag_id: int) -> Envelope[Tag]:
-    by = await _moderator(request)
+    by = await acting(request, Permission.MODERATE_TAGS)
     body = await request.body_as(TagRenaming)
     async with request.db.transaction() as conn:
         tag = await service.rename_tag(conn, by, tag_id, body.name)
@@ -59,7 +59,7 @@ async def rename_tag(request: Request, tag_id: int) -> Envelope[Tag]:
     **describe("Merge a tag into another one", tag="tags", body=TagMerge, errors=(403, 404)),
 )
 async def merge_tag(request: Request, tag_id: int) -> Envelope[Tag]:
-    by = await _moderator(request)
+    by = await acting(request, Permission.MODERATE_TAGS)
     body = await request.body_as(TagMerge)
     async with request.db.transaction() as conn:
         tag = await service.merge_tag(conn, by, tag_id, into_id=body.into)
@@ -72,17 +72,10 @@ async def merge_tag(request: Request, tag_id: int) -> Envelope[Tag]:
     **describe("Delete a tag, and take it off every track", tag="tags", errors=(403, 404)),
 )
 async def delete_tag(request: Request, tag_id: int) -> Acknowledged:
-    by = await _moderator(request)
+    by = await acting(request, Permission.MODERATE_TAGS)
     async with request.db.transaction() as conn:
         await service.delete_tag(conn, by, tag_id)
     return Acknowledged(message="Tag deleted")
-
-
-async def _moderator(request: Request) -> Administrator:
-    """Raises Forbidden for who may not moderate tags."""
-    actor = await request.actor()
-    actor.require(Permission.MODERATE_TAGS)
-    return Administrator.of(actor, address=request.client_address)
 
 
 api_routes = [list_tags, find_tags, rename_tag, merge_tag, delete_tag]

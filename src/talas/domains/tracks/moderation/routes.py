@@ -7,7 +7,7 @@ from talas.core.http.describe import describe
 from talas.core.http.envelope import Acknowledged
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.acting import acting
 from talas.domains.tracks.moderation import service
 
 
@@ -25,10 +25,8 @@ class TrackModeration(msgspec.Struct):
     ),
 )
 async def moderate_track(request: Request, track_id: int) -> Acknowledged:
-    actor = await request.actor()
-    actor.require(Permission.HIDE_TRACKS)
+    by = await acting(request, Permission.HIDE_TRACKS)
     hidden = (await request.body_as(TrackModeration)).hidden
-    by = Administrator.of(actor, address=request.client_address)
     async with request.db.transaction() as conn:
         await service.set_hidden(conn, by, track_id, hidden=hidden)
     return Acknowledged(message="Track hidden" if hidden else "Track given back to its owner")
