@@ -14,6 +14,7 @@ import msgspec
 from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
 MAX_PART = 40
+LONGEST_START = 15
 _MAX_JOINED_PARTS = 6
 
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
@@ -131,23 +132,9 @@ def _pairs(run: str) -> list[str]:
     return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
 
 
-def index_words(text: str) -> list[str]:
-    """All the words of a text: the parts in their order, so that phrases can be found, then the
-    other spellings of its units."""
-    words: list[str] = []
-    others: list[str] = []
-    for unit in units(text):
-        words += unit.parts
-        if unit.joined is not None:
-            others.append(unit.joined)
-        if not all(map(str.isascii, unit.parts)):
-            others += (char for pair in unit.parts if _PAIR.fullmatch(pair) for char in pair)
-    return words + others
-
-
 def whole(text: str) -> str:
     """The text as one word; how it is cut into words does not matter to it."""
-    return "".join(part for unit in units(text) for part in unit.parts)[:200]
+    return "".join(forms(piece).phrase for piece in text.split()).replace(" ", "")[:200]
 
 
 def _stemmer(language: str) -> TextAnalyzer:
@@ -163,6 +150,57 @@ def stems(word: str) -> tuple[str, ...]:
     if len(word) < 3 or not (word.isascii() and word.isalpha()):
         return (word,)
     return tuple(dict.fromkeys(stemmer.analyze(word)[0] for stemmer in _STEMMERS))
+
+
+class Forms(msgspec.Struct, frozen=True, gc=False):
+    """What a piece of text is found by, each with spaces between: ``phrase`` are the parts in their
+    order, ``others`` the other spellings of its units, ``starts`` the first letters of both, as
+    many as there may be."""
+
+    phrase: str
+    others: str
+    stems: str
+    starts: str
+
+
+def forms(piece: str) -> Forms:
+    """Of what stands between spaces. Most of any text are words that others have too, so they are
+    remembered; what is long seldom comes again."""
+    return _remembered_forms(piece) if len(piece) <= MAX_PART else _forms(piece)
+
+
+def _forms(piece: str) -> Forms:
+    if piece.isascii() and piece.isalpha():
+        # What the rest would make of it, in a third of the time.
+        word = piece.lower()[:MAX_PART]
+        return Forms(word, "", " ".join(stems(word)), " ".join(_starts(word)))
+    parts: list[str] = []
+    others: list[str] = []
+    for unit in units(piece):
+        parts += unit.parts
+        if unit.joined is not None:
+            others.append(unit.joined)
+        if not all(map(str.isascii, unit.parts)):
+            others += (char for pair in unit.parts if _PAIR.fullmatch(pair) for char in pair)
+    words = dict.fromkeys([*parts, *others])
+    return Forms(
+        phrase=" ".join(parts),
+        others=" ".join(others),
+        stems=" ".join(dict.fromkeys(stem for word in words for stem in stems(word))),
+        starts=" ".join(dict.fromkeys(start for word in words for start in _starts(word))),
+    )
+
+
+_remembered_forms = functools.lru_cache(20_000)(_forms)
+
+
+def _starts(word: str) -> list[str]:
+    return [word[:end] for end in range(1, min(len(word), LONGEST_START) + 1)]
+
+
+def start_of(word: str) -> str:
+    """As much of the start of a word as the index knows."""
+    return word[:LONGEST_START]
 
 
 def allowed_edits(word: str) -> int:

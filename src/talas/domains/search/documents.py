@@ -5,13 +5,12 @@ words of tracks, however many those are.
 """
 
 import functools
-from collections.abc import Iterable
 
 import msgspec
 import tantivy
 from tantivy import SchemaBuilder
 
-from talas.domains.search.analysis import fold, index_words, stems, whole
+from talas.domains.search.analysis import Forms, fold, forms, whole
 from talas.domains.search.entities import (
     Entity,
     IndexedFile,
@@ -30,7 +29,6 @@ KINDS = ("users", "products", "files", "tracks", "rooms")
 PUBLIC_KINDS = frozenset({"users", "products"})
 OWN_KINDS = frozenset({"files"})
 EVERYBODY = "all"
-_LONGEST_START = 15
 _LOOSE_PARTS = ("names_stems", "about_stems", "text_stems", "names_starts", "about_starts", "words")
 
 
@@ -189,36 +187,30 @@ def _document(
     made.add_float("popularity", weight(popularity))
     for term in access:
         made.add_text("access", term)
-    names, about, text = _words(texts.names), _words(texts.about), _words([texts.text])
-    for part, words in (
-        ("names", names),
-        ("about", about),
-        ("text", text),
-        ("names_stems", _stems(names)),
-        ("about_stems", _stems(about)),
-        ("text_stems", _stems(text)),
-        ("names_starts", _starts(names)),
-        ("about_starts", _starts(about)),
-        ("words", dict.fromkeys([*names, *about, *text])),
-    ):
-        made.add_text(field(kind, part), " ".join(words))
+    words: dict[str, Forms] = {}
+    for part, written in (("names", texts.names), ("about", texts.about), ("text", [texts.text])):
+        pieces = [text.split() for text in written if text]
+        found = {piece: forms(piece) for text in pieces for piece in text}
+        words |= found
+        made.add_text(field(kind, part), _in_order(pieces, found))
+        made.add_text(field(kind, f"{part}_stems"), " ".join([it.stems for it in found.values()]))
+        if part != "text":
+            starts = " ".join([it.starts for it in found.values()])
+            made.add_text(field(kind, f"{part}_starts"), starts)
+    made.add_text(field(kind, "words"), " ".join([_both(it) for it in words.values()]))
     for text_as_one in {whole(text) for text in texts.wholes if text}:
         made.add_text(field(kind, "whole"), text_as_one)
     return made
 
 
-def _words(texts: Iterable[str | None]) -> list[str]:
-    return [word for text in texts if text for word in index_words(text)]
+def _in_order(texts: list[list[str]], found: dict[str, Forms]) -> str:
+    """Of each text first what phrases are made of, then the other spellings."""
+    words: list[str] = []
+    for pieces in texts:
+        words += [found[piece].phrase for piece in pieces]
+        words += [found[piece].others for piece in pieces if found[piece].others]
+    return " ".join(words)
 
 
-def _stems(words: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(stem for word in words for stem in stems(word))
-
-
-def _starts(words: Iterable[str]) -> set[str]:
-    return {word[:end] for word in words for end in range(1, min(len(word), _LONGEST_START) + 1)}
-
-
-def start_of(word: str) -> str:
-    """As much of the start of a word as the index knows."""
-    return word[:_LONGEST_START]
+def _both(it: Forms) -> str:
+    return f"{it.phrase} {it.others}" if it.others else it.phrase

@@ -12,7 +12,15 @@ import msgspec
 from tantivy import Occur, Query
 
 from talas.domains.search import relevance
-from talas.domains.search.analysis import STOP_WORDS, Unit, allowed_edits, stems, units, whole
+from talas.domains.search.analysis import (
+    STOP_WORDS,
+    Unit,
+    allowed_edits,
+    start_of,
+    stems,
+    units,
+    whole,
+)
 from talas.domains.search.documents import (
     EVERYBODY,
     OWN_KINDS,
@@ -20,7 +28,6 @@ from talas.domains.search.documents import (
     access_term,
     field,
     schema,
-    start_of,
 )
 
 MAX_WORDS = 12
