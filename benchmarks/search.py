@@ -113,7 +113,8 @@ class Corpus:
         return IndexedRoom(number, self.text(2), self.text(5), private, members, number % 40)
 
     def _file(self, number: int) -> IndexedFile:
-        return IndexedFile(number, number % 1000, f"{self.text(2)}.pdf", "manual", self.text(2))
+        owner = number // 10 % 1000
+        return IndexedFile(number, owner, f"{self.text(2)}.pdf", "manual", self.text(2))
 
     def _track(self, number: int) -> IndexedTrack:
         choice = self._random.choice
@@ -186,7 +187,7 @@ def measure() -> Iterator[Figure]:
 
 def build(corpus: Corpus, size: int, folder: str) -> tantivy.Searcher:
     index = tantivy.Index(schema(), folder)
-    writer = index.writer(_HEAP, 2)
+    writer = index.writer(_HEAP, 1)
     for entity in corpus.entities(size):
         writer.add_document(document(entity))
     writer.commit()

@@ -1,7 +1,9 @@
 """What the index holds of each thing that can be found.
 
 Every kind has fields of its own, and so words of its own: looking for users never goes through the
-words of tracks, however many those are.
+words of tracks, however many those are. What everybody may find of a kind and what only some users
+may find are two groups, each with its fields: who may find something is asked only of the second,
+which is small for each user, and never of the many that everybody may find.
 """
 
 import functools
@@ -22,13 +24,15 @@ from talas.domains.search.entities import (
 from talas.domains.search.music_keys import canonical_key
 from talas.domains.search.relevance import weight
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """Rises when a document is no longer what it was, so that indexes are built anew."""
 
 KINDS = ("users", "products", "files", "tracks", "rooms")
-PUBLIC_KINDS = frozenset({"users", "products"})
-OWN_KINDS = frozenset({"files"})
-EVERYBODY = "all"
+SHARED = ("users", "products", "tracks", "rooms")
+"""The groups of what everybody may find, each named like its kind."""
+OWN = {"files": "own_files", "tracks": "own_tracks", "rooms": "own_rooms"}
+"""By kind the groups of what only some users may find."""
+GROUPS = (*SHARED, *OWN.values())
 _LOOSE_PARTS = ("names_stems", "about_stems", "text_stems", "names_starts", "about_starts", "words")
 
 
@@ -42,26 +46,26 @@ class Texts(msgspec.Struct, kw_only=True):
     wholes: list[str | None] = []
 
 
-def field(kind: str, part: str) -> str:
-    return f"{kind}_{part}"
+def field(group: str, part: str) -> str:
+    return f"{group}_{part}"
 
 
 @functools.cache
 def schema() -> tantivy.Schema:
-    """``key`` names a document, as in ``tracks:12``; ``access`` who may find it: everybody, or
-    the users of whom there is an ``access_term``."""
+    """``key`` names a document, as in ``tracks:12``; ``access``, where not everybody may find it,
+    who may."""
     builder = SchemaBuilder()
     builder.add_text_field("key", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("access", tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("id", fast=True)
     builder.add_float_field("popularity", fast=True)
-    for kind in KINDS:
+    for group in GROUPS:
         for part in ("names", "about", "text"):
-            _add_words(builder, field(kind, part), "position")
+            _add_words(builder, field(group, part), "position")
         for part in _LOOSE_PARTS:
-            _add_words(builder, field(kind, part), "basic")
-        builder.add_text_field(field(kind, "whole"), tokenizer_name="raw", index_option="basic")
-    for part in ("kind", "username"):
+            _add_words(builder, field(group, part), "basic")
+        for part in ("whole", "access"):
+            builder.add_text_field(field(group, part), tokenizer_name="raw", index_option="basic")
+    for part in ("group", "username"):
         builder.add_text_field(part, tokenizer_name="raw", index_option="basic")
     for part in ("tag", "music_key", "license"):
         builder.add_text_field(part, tokenizer_name="raw", index_option="basic", fast=True)
@@ -112,7 +116,7 @@ def _user(user: IndexedUser) -> tantivy.Document:
         text=user.bio,
         wholes=[user.username, full_name, user.email],
     )
-    return _document("users", user.id, texts, access=[EVERYBODY], popularity=user.popularity)
+    return _document("users", user.id, texts, popularity=user.popularity)
 
 
 def _product(product: IndexedProduct) -> tantivy.Document:
@@ -122,8 +126,7 @@ def _product(product: IndexedProduct) -> tantivy.Document:
         text=product.description,
         wholes=[product.name, product.model, f"{product.brand or ''} {product.name}"],
     )
-    popularity = product.popularity
-    return _document("products", product.id, texts, access=[EVERYBODY], popularity=popularity)
+    return _document("products", product.id, texts, popularity=product.popularity)
 
 
 def _file(file: IndexedFile) -> tantivy.Document:
@@ -132,7 +135,7 @@ def _file(file: IndexedFile) -> tantivy.Document:
         about=[file.type, file.product_name],
         wholes=[file.filename, file.filename.rpartition(".")[0]],
     )
-    return _document("files", file.id, texts, access=[access_term(file.owner_id)])
+    return _document("files", file.id, texts, readers=[file.owner_id])
 
 
 def _track(track: IndexedTrack) -> tantivy.Document:
@@ -142,17 +145,15 @@ def _track(track: IndexedTrack) -> tantivy.Document:
         text=track.description,
         wholes=[track.title, f"{track.artist} {track.title}", f"{track.title} {track.artist}"],
     )
-    access = [access_term(track.user_id)]
-    if track.visibility == "public" and track.status == "ready":
-        access = [EVERYBODY]
+    is_shared = track.visibility == "public" and track.status == "ready"
+    readers = None if is_shared else [track.user_id]
     popularity = track.plays + 10 * track.likes
-    found = _document("tracks", track.id, texts, access=access, popularity=popularity)
+    found = _document("tracks", track.id, texts, readers=readers, popularity=popularity)
     for tag in track.tags:
         found.add_text("tag", tag)
     if (music_key := canonical_key(track.key)) is not None:
         found.add_text("music_key", music_key)
     found.add_text("license", track.license)
-    found.add_text("kind", "tracks")
     found.add_text("username", fold(track.username))
     found.add_integer("user_id", track.user_id)
     if track.duration_ms is not None:
@@ -172,34 +173,40 @@ def _track(track: IndexedTrack) -> tantivy.Document:
 
 def _room(room: IndexedRoom) -> tantivy.Document:
     texts = Texts(names=[room.name], text=room.description, wholes=[room.name])
-    access = [EVERYBODY]
-    if room.is_private:
-        access = [access_term(user_id) for user_id in room.member_ids]
-    return _document("rooms", room.id, texts, access=access, popularity=room.member_count)
+    readers = room.member_ids if room.is_private else None
+    return _document("rooms", room.id, texts, readers=readers, popularity=room.member_count)
 
 
 def _document(
-    kind: str, entity_id: int, texts: Texts, *, access: list[str], popularity: int = 0
+    kind: str,
+    entity_id: int,
+    texts: Texts,
+    *,
+    readers: list[int] | None = None,
+    popularity: int = 0,
 ) -> tantivy.Document:
+    """``readers`` are those who may find it; None: everybody may."""
     made = tantivy.Document()
     made.add_text("key", key_of(kind, entity_id))
     made.add_integer("id", entity_id)
     made.add_float("popularity", weight(popularity))
-    for term in access:
-        made.add_text("access", term)
+    group = kind if readers is None else OWN[kind]
+    made.add_text("group", group)
+    for user_id in readers or ():
+        made.add_text(field(group, "access"), access_term(user_id))
     words: dict[str, Forms] = {}
     for part, written in (("names", texts.names), ("about", texts.about), ("text", [texts.text])):
         pieces = [text.split() for text in written if text]
         found = {piece: forms(piece) for text in pieces for piece in text}
         words |= found
-        made.add_text(field(kind, part), _in_order(pieces, found))
-        made.add_text(field(kind, f"{part}_stems"), " ".join([it.stems for it in found.values()]))
+        made.add_text(field(group, part), _in_order(pieces, found))
+        made.add_text(field(group, f"{part}_stems"), " ".join([it.stems for it in found.values()]))
         if part != "text":
             starts = " ".join([it.starts for it in found.values()])
-            made.add_text(field(kind, f"{part}_starts"), starts)
-    made.add_text(field(kind, "words"), " ".join([_both(it) for it in words.values()]))
+            made.add_text(field(group, f"{part}_starts"), starts)
+    made.add_text(field(group, "words"), " ".join([_both(it) for it in words.values()]))
     for text_as_one in {whole(text) for text in texts.wholes if text}:
-        made.add_text(field(kind, "whole"), text_as_one)
+        made.add_text(field(group, "whole"), text_as_one)
     return made
 
 

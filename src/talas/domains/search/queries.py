@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from tantivy import Occur, Query
+from tantivy import Occur, Query, Searcher
 
 from talas.domains.search import relevance
 from talas.domains.search.analysis import (
@@ -22,9 +22,8 @@ from talas.domains.search.analysis import (
     whole,
 )
 from talas.domains.search.documents import (
-    EVERYBODY,
-    OWN_KINDS,
-    PUBLIC_KINDS,
+    OWN,
+    SHARED,
     access_term,
     field,
     schema,
@@ -75,21 +74,32 @@ def read_question(text: str) -> Question:
     return Question(tuple(words), tuple(extras), last, whole(text))
 
 
-def kind_query(kind: str, question: Question, level: Level, *, user_id: int | None) -> Query:
-    """All of the kind that ``user_id`` may find (None: what everybody may) and that the question
-    names."""
-    return must(matches(kind, question, level), for_user(kind, user_id))
+def visible_groups(searcher: Searcher, kind: str, user_id: int | None) -> Iterator[str]:
+    """Where ``user_id`` may find something of the kind (None: what everybody may)."""
+    if kind in SHARED:
+        yield kind
+    if user_id is None or kind not in OWN:
+        return
+    if searcher.doc_freq(field(OWN[kind], "access"), access_term(user_id)):
+        yield OWN[kind]
 
 
-def for_user(kind: str, user_id: int | None) -> Query:
-    """What of the kind the user may find; None stands for everybody. Of kinds that only everybody,
-    or only one user, may find, the other term is left out: it would cost as much as the words."""
-    names = [] if kind in OWN_KINDS else [EVERYBODY]
-    if user_id is not None and kind not in PUBLIC_KINDS:
-        names.append(access_term(user_id))
-    if not names:
+def found_in(group: str, question: Question, level: Level, *, user_id: int | None) -> Query:
+    """All of the group that ``user_id`` may find and that the question names."""
+    found = matches(group, question, level)
+    return found if group in SHARED else must(found, without_points(owned(group, user_id)))
+
+
+def everything_in(group: str, *, user_id: int | None) -> Query:
+    """All of the group that ``user_id`` may find."""
+    return without_points(term("group", group) if group in SHARED else owned(group, user_id))
+
+
+def owned(group: str, user_id: int | None) -> Query:
+    """What only some users may find, and ``user_id`` among them."""
+    if user_id is None:
         return Query.empty_query()
-    return without_points(_any(term("access", name) for name in names))
+    return term(field(group, "access"), access_term(user_id))
 
 
 def must(*queries: Query) -> Query:
@@ -98,9 +108,9 @@ def must(*queries: Query) -> Query:
     return Query.boolean_query([(Occur.Must, query) for query in queries])
 
 
-def matches(kind: str, question: Question, level: Level) -> Query:
-    """Whoever may find them: always together with ``for_user``."""
-    by_word = _Words(kind, level)
+def matches(group: str, question: Question, level: Level) -> Query:
+    """Whoever may find them."""
+    by_word = _Words(group, level)
     each = [by_word.query(word, may_go_on=word is question.last) for word in question.words]
     clauses = [(Occur.Must, query) for query in each]
     least = None
@@ -110,19 +120,19 @@ def matches(kind: str, question: Question, level: Level) -> Query:
     found = Query.boolean_query(clauses, least)
     return Query.boolean_query(
         [
-            (Occur.Must, _any([found, _same_name(kind, question)])),
-            *((Occur.Should, bonus) for bonus in _bonuses(kind, question)),
+            (Occur.Must, any_of([found, _same_name(group, question)])),
+            *((Occur.Should, bonus) for bonus in _bonuses(group, question)),
         ]
     )
 
 
-def _same_name(kind: str, question: Question) -> Query:
-    return _points(term(field(kind, "whole"), question.whole), relevance.WHOLE_NAME)
+def _same_name(group: str, question: Question) -> Query:
+    return _points(term(field(group, "whole"), question.whole), relevance.WHOLE_NAME)
 
 
-def _bonuses(kind: str, question: Question) -> Iterable[Query]:
+def _bonuses(group: str, question: Question) -> Iterable[Query]:
     for extra in question.extras:
-        found = _any(_as_written(field(kind, part), extra) for part in ("names", "about"))
+        found = any_of(_as_written(field(group, part), extra) for part in ("names", "about"))
         yield _points(found, relevance.STOP_WORD)
     parts = [part for word in question.words for part in word.parts]
     if len(question.words) < 2:
@@ -132,14 +142,14 @@ def _bonuses(kind: str, question: Question) -> Iterable[Query]:
         ("about", relevance.ABOUT_PHRASE),
         ("text", relevance.TEXT_PHRASE),
     ):
-        yield _points(_phrase(field(kind, part), parts), points)
+        yield _points(_phrase(field(group, part), parts), points)
 
 
 class _Words:
-    """Queries for single words of the question, in the fields of one kind."""
+    """Queries for single words of the question, in the fields of one group."""
 
-    def __init__(self, kind: str, level: Level) -> None:
-        self._kind = kind
+    def __init__(self, group: str, level: Level) -> None:
+        self._group = group
         self._level = level
 
     def query(self, word: Unit, *, may_go_on: bool) -> Query:
@@ -170,7 +180,7 @@ class _Words:
         ways = [must(*before, term(starts, start_of(word.parts[-1])))]
         if word.joined is not None:
             ways.append(term(starts, start_of(word.joined)))
-        return _any(ways)
+        return any_of(ways)
 
     def _anywhere(self, word: Unit, may_go_on: bool) -> list[Query]:
         text = self._field("text")
@@ -186,7 +196,7 @@ class _Words:
 
     def _stems(self, part_name: str, word: Unit) -> Query:
         name = self._field(part_name)
-        return must(*(_any(term(name, stem) for stem in stems(part)) for part in word.parts))
+        return must(*(any_of(term(name, stem) for stem in stems(part)) for part in word.parts))
 
     def _misspelt(self, word: Unit, may_go_on: bool) -> list[Query]:
         ways = [_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT)]
@@ -216,7 +226,7 @@ class _Words:
         return _fuzzy(name, part, edits) if edits else term(name, part)
 
     def _field(self, part: str) -> str:
-        return field(self._kind, part)
+        return field(self._group, part)
 
 
 def _as_written(name: str, word: Unit) -> Query:
@@ -224,7 +234,7 @@ def _as_written(name: str, word: Unit) -> Query:
     ways = [_phrase(name, word.parts)]
     if word.joined is not None:
         ways.append(term(name, word.joined))
-    return _any(ways)
+    return any_of(ways)
 
 
 def _phrase(name: str, parts: Sequence[str]) -> Query:
@@ -248,7 +258,7 @@ def without_points(query: Query) -> Query:
     return _points(query, 0)
 
 
-def _any(queries: Iterable[Query]) -> Query:
+def any_of(queries: Iterable[Query]) -> Query:
     found = list(queries)
     if len(found) == 1:
         return found[0]

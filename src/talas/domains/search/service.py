@@ -1,13 +1,13 @@
 """What the index answers: ids, best first. Rows, and whether the asker may still see them, are for
 who asked (``results``)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tantivy import DocAddress, Query, Searcher
+from tantivy import DocAddress, Searcher
 
 from talas.core.search_index import SearchIndex
-from talas.domains.search.queries import Level, Question, kind_query, read_question
+from talas.domains.search.queries import Level, Question, found_in, read_question, visible_groups
 
 # Of so many equals at the end of a page the newest are taken.
 _EQUALS = 50
@@ -53,8 +53,8 @@ def find_at_level(
     """As ``find``, with no other leniency."""
     found: dict[str, list[int]] = {kind: [] for kind in kinds}
     for kind in kinds if question.words else ():
-        query = kind_query(kind, question, level, user_id=user_id)
-        found[kind] = best_ids(searcher, query, limit=limit)
+        groups = tuple(visible_groups(searcher, kind, user_id))
+        found[kind] = _best_ids(searcher, groups, question, level, user_id=user_id, limit=limit)
     return found
 
 
@@ -64,24 +64,45 @@ def _find_kind(
     """A level is asked only when the stricter ones have not filled the page: what they find comes
     first in any case, and most pages are full at the first. Two wrong letters are looked for only
     where there is nothing with one."""
+    groups = tuple(visible_groups(searcher, kind, user_id))
     found: dict[int, None] = {}
     for level in question.levels():
         if len(found) >= limit or (found and level is Level.TYPOS):
             break
-        query = kind_query(kind, question, level, user_id=user_id)
-        found |= dict.fromkeys(best_ids(searcher, query, limit=limit + len(found)))
+        most = limit + len(found)
+        found |= dict.fromkeys(
+            _best_ids(searcher, groups, question, level, user_id=user_id, limit=most)
+        )
     return list(found)[:limit]
 
 
-def best_ids(searcher: Searcher, query: Query, *, limit: int) -> list[int]:
-    hits = searcher.search(
-        query, limit=limit + _EQUALS, count=False, weight_by_field="popularity"
-    ).hits
-    return newest_first(searcher, hits)[:limit]
+def _best_ids(
+    searcher: Searcher,
+    groups: Sequence[str],
+    question: Question,
+    level: Level,
+    *,
+    user_id: int | None,
+    limit: int,
+) -> list[int]:
+    ranked: list[tuple[float, int]] = []
+    for group in groups:
+        query = found_in(group, question, level, user_id=user_id)
+        hits = searcher.search(
+            query, limit=limit + _EQUALS, count=False, weight_by_field="popularity"
+        ).hits
+        ranked += with_ids(searcher, hits)
+    return newest_first(ranked)[:limit]
 
 
-def newest_first(searcher: Searcher, hits: Sequence[tuple[Any, DocAddress]]) -> list[int]:
-    """The ids of hits in their order; of equals the highest comes first."""
+def with_ids(
+    searcher: Searcher, hits: Sequence[tuple[Any, DocAddress]]
+) -> Iterator[tuple[Any, int]]:
+    """The ids of hits, each with what it is ranked by."""
     ids = searcher.fast_field_values("id", [address for _, address in hits])
-    ranked = zip((rank for rank, _ in hits), ids, strict=True)
-    return [int(found or 0) for _, found in sorted(ranked, reverse=True)]
+    return ((rank, int(found or 0)) for (rank, _), found in zip(hits, ids, strict=True))
+
+
+def newest_first(ranked: Iterable[tuple[Any, int]]) -> list[int]:
+    """The ids, best first; of equals the highest comes first."""
+    return [found for _, found in sorted(ranked, reverse=True)]

@@ -14,15 +14,17 @@ from talas.domains.search.filters import TrackWanted, first_instant
 from talas.domains.search.queries import (
     Level,
     Question,
-    for_user,
-    matches,
+    any_of,
+    everything_in,
+    found_in,
     must,
     read_question,
     term,
+    visible_groups,
     without_points,
 )
 from talas.domains.search.schemas import Facets
-from talas.domains.search.service import newest_first
+from talas.domains.search.service import newest_first, with_ids
 
 _DAY_US = 86_400_000_000
 _ORDER_FIELDS = {sort: f"by_{sort}" for sort in ("newest", "plays", "likes", "duration")}
@@ -53,13 +55,13 @@ def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id:
 
 
 def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> Query:
-    visible = [without_points(term("kind", "tracks")), for_user("tracks", user_id)]
+    groups = tuple(visible_groups(searcher, "tracks", user_id))
     filters = [without_points(query) for query in _filters(wanted)]
     if not wanted.text:
-        return must(*visible, *filters)
+        return must(any_of(everything_in(group, user_id=user_id) for group in groups), *filters)
     question = read_question(wanted.text)
     for level in _levels(question):
-        found = must(matches("tracks", question, level), *visible)
+        found = any_of(found_in(group, question, level, user_id=user_id) for group in groups)
         if _count(searcher, found):
             return must(found, *filters)
     return Query.empty_query()
@@ -83,7 +85,7 @@ def _page_ids(searcher: Searcher, query: Query, wanted: TrackWanted, page: Page)
     if (field := _order_field(wanted)) is not None:
         how = {"order_by_field": field, "order": Order.Desc}
     hits = searcher.search(query, limit=page.limit, offset=page.offset, count=False, **how).hits
-    return newest_first(searcher, hits)
+    return newest_first(with_ids(searcher, hits))
 
 
 def _order_field(wanted: TrackWanted) -> str | None:
