@@ -1,8 +1,11 @@
-"""What the index finds, loaded as far as the asker may see it."""
+"""What the index finds, loaded as far as the asker may see it.
+
+Connections are opened here, not by the routes: none is held while the index is asked.
+"""
 
 from typing import Any
 
-from talas.core.database import Connection
+from talas.core.database import Database
 from talas.core.http.pagination import Page, paged
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor
@@ -18,22 +21,25 @@ _MOST_PASSED_OVER = 2000
 
 
 async def search_everything(
-    conn: Connection, search: SearchIndex, actor: Actor, wanted: Wanted
+    db: Database, search: SearchIndex, actor: Actor, wanted: Wanted
 ) -> SearchResults:
     """Raises Unavailable while there is no index."""
     question = read_question(wanted.text)
     found = await _find(search, actor, question, wanted.kinds, wanted.limit + _SPARE)
+    async with db.connection() as conn:
+        rows = {
+            kind: await load_rows(conn, kind, actor.user_id, found[kind]) for kind in wanted.kinds
+        }
     hits: dict[str, Any] = {}
     for kind in wanted.kinds:
-        rows = await load_rows(conn, kind, actor.user_id, found[kind])
-        if len(rows) < wanted.limit <= len(found[kind]):
-            rows = await _look_further(conn, search, actor, question, kind, wanted.limit)
-        hits[kind] = as_hits(kind, rows[: wanted.limit], question)
+        if len(rows[kind]) < wanted.limit <= len(found[kind]):
+            rows[kind] = await _look_further(db, search, actor, question, kind, wanted.limit)
+        hits[kind] = await as_hits(kind, rows[kind][: wanted.limit], question)
     return SearchResults(**hits)
 
 
 async def _look_further(
-    conn: Connection,
+    db: Database,
     search: SearchIndex,
     actor: Actor,
     question: Question,
@@ -45,23 +51,25 @@ async def _look_further(
     while True:
         count *= 4
         found = (await _find(search, actor, question, (kind,), count))[kind]
-        rows = await load_rows(conn, kind, actor.user_id, found)
+        async with db.connection() as conn:
+            rows = await load_rows(conn, kind, actor.user_id, found)
         if len(rows) >= limit or len(found) < count or count > _MOST_PASSED_OVER:
             return rows
 
 
 async def search_tracks(
-    conn: Connection, search: SearchIndex, actor: Actor, wanted: TrackWanted, page: Page
+    db: Database, search: SearchIndex, actor: Actor, wanted: TrackWanted, page: Page
 ) -> FoundTracks:
     """What is gone or hidden since it was indexed is left out of the page, and of the total as far
     as the page tells. Raises Unavailable while there is no index."""
     found = await search.ask(
         lambda searcher: find_tracks(searcher, wanted, page, user_id=actor.user_id)
     )
-    rows = await load_rows(conn, "tracks", actor.user_id, found.ids)
+    async with db.connection() as conn:
+        rows = await load_rows(conn, "tracks", actor.user_id, found.ids)
     question = read_question(wanted.text)
     total = found.total - len(found.ids) + len(rows)
-    shown = paged(as_hits("tracks", rows, question), page, total)
+    shown = paged(await as_hits("tracks", rows, question), page, total)
     return FoundTracks(data=shown.data, pagination=shown.pagination, facets=found.facets)
 
 

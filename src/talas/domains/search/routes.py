@@ -57,8 +57,7 @@ async def search_everything(request: Request) -> Envelope[SearchResults]:
         kinds=_read_kinds(query.get("type")),
         limit=parse_int("limit", query.get("limit"), default=10, least=1, most=MAX_PER_KIND),
     )
-    async with request.db.connection() as conn:
-        return ok(await results.search_everything(conn, request.context.search, actor, wanted))
+    return ok(await results.search_everything(request.db, request.context.search, actor, wanted))
 
 
 @get(
@@ -87,8 +86,7 @@ async def search_everything(request: Request) -> Envelope[SearchResults]:
 async def search_tracks(request: Request) -> FoundTracks:
     actor = await request.actor()
     page, wanted = request.read_page(), read_wanted(request.query_params)
-    async with request.db.connection() as conn:
-        return await results.search_tracks(conn, request.context.search, actor, wanted, page)
+    return await results.search_tracks(request.db, request.context.search, actor, wanted, page)
 
 
 @get(
@@ -107,8 +105,8 @@ async def suggest(request: Request) -> Envelope[list[Suggestion]]:
     query = request.query_params
     text = clean_text(query.get("q") or "", "q", max_length=MAX_QUERY, min_length=1)
     limit = parse_int("limit", query.get("limit"), default=10, least=1, most=MAX_SUGGESTIONS)
-    async with request.db.connection() as conn:
-        return ok(await suggestions.suggest(conn, request.context.search, actor, text, limit=limit))
+    search = request.context.search
+    return ok(await suggestions.suggest(request.db, search, actor, text, limit=limit))
 
 
 def _read_kinds(text: str | None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from talas.core.database import Connection
+from talas.core.database import Database
 from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor
 from talas.domains.search import service
@@ -19,7 +19,7 @@ _PER_KIND = 30
 
 
 async def suggest(
-    conn: Connection, search: SearchIndex, actor: Actor, text: str, *, limit: int
+    db: Database, search: SearchIndex, actor: Actor, text: str, *, limit: int
 ) -> list[Suggestion]:
     """Distinct ones: those that go on from what was typed, then those that hold it, then those
     that nearly do. Raises Unavailable while there is no index."""
@@ -34,7 +34,10 @@ async def suggest(
             limit=_PER_KIND,
         )
         found = await search.ask(find)
-        rows = {kind: await load_rows(conn, kind, actor.user_id, found[kind]) for kind in _KINDS}
+        async with db.connection() as conn:
+            rows = {
+                kind: await load_rows(conn, kind, actor.user_id, found[kind]) for kind in _KINDS
+            }
         if suggestions := _best(question, rows):
             return suggestions[:limit]
     return []
