@@ -1,19 +1,21 @@
-"""The database as commands use it: one transaction, and a sentence when it cannot be had."""
+"""The database as commands use it, and a sentence when it cannot be had."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import asyncpg
+import msgspec
 
 from talas.core import embedded_postgres
-from talas.core.database import Connection, open_connection
+from talas.core.database import Connection, Database, open_connection
 from talas.core.errors import Unavailable
 from talas.core.settings import Settings, load_settings
 
 AnswerT = TypeVar("AnswerT")
 _TIMEOUT_MS = "5000"
+_MAX_CONNECTIONS = 2
 
 
 def in_transaction(act: Callable[[Connection], Awaitable[AnswerT]]) -> AnswerT:
@@ -34,6 +36,17 @@ async def _commit(url: str, act: Callable[[Connection], Awaitable[AnswerT]]) -> 
             return await act(conn)
     finally:
         await conn.close()
+
+
+@asynccontextmanager
+async def connected(settings: Settings, url: str, *, application: str) -> AsyncIterator[Database]:
+    """For commands that take longer than one transaction. ``url`` is what ``database_url`` gave."""
+    database = msgspec.structs.replace(settings.database, url=url)
+    db = await Database.connect(database, application=application, max_connections=_MAX_CONNECTIONS)
+    try:
+        yield db
+    finally:
+        await db.close()
 
 
 @contextmanager

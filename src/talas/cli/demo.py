@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from random import Random
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from talas.cli.connection import database_url, explaining_refusals
+from talas.cli.connection import connected, database_url, explaining_refusals
 from talas.cli.progress import progress_bar
-from talas.core.database import Database, open_connection
+from talas.core.database import open_connection
 from talas.core.errors import Forbidden
 from talas.core.settings import Settings, load_settings
 from talas.core.storage import Storage
@@ -25,7 +24,6 @@ from talas.demo.seeding import DOMAIN, PASSWORD, STAFF, Member, Seeding, Wanted
 _MOST = 5_000_000
 _AUDIO = 24
 _OWNERS = 12
-_MAX_CONNECTIONS = 2
 # As shells say of what ended by SIGINT.
 _INTERRUPTED = 130
 # What the planner knows of the tables is from before they were filled.
@@ -77,7 +75,7 @@ def demo(
         with _broken_off("nothing was added"):
             seeding = asyncio.run(_fill(url, wanted, progress))
         with _broken_off("the rows were added, the music only in part"):
-            asyncio.run(_publish(_on(settings, url), seeding.members, audible, seed, progress))
+            asyncio.run(_publish(settings, url, seeding.members, audible, seed, progress))
     _print_summary(seeding.made, audible)
 
 
@@ -116,28 +114,22 @@ async def _fill(url: str, wanted: Wanted, progress: Progress) -> Seeding:
 
 
 async def _publish(
-    settings: Settings, members: list[Member], count: int, seed: int, progress: Progress
+    settings: Settings,
+    url: str,
+    members: list[Member],
+    count: int,
+    seed: int,
+    progress: Progress,
 ) -> None:
     if not count:
         return
     bar = progress.add_task("music", total=count, name="")
-    db = await Database.connect(
-        settings.database, application="talas demo", max_connections=_MAX_CONNECTIONS
-    )
     storage, max_size = Storage.open(settings.files), settings.files.max_track_size
-    try:
+    async with connected(settings, url, application="talas demo") as db:
         for number in range(count):
             random = Random(f"{seed}/music/{number}")  # noqa: S311
             await publish(db, storage, random, members[:_OWNERS], max_size=max_size)
             progress.advance(bar)
-    finally:
-        await db.close()
-
-
-def _on(settings: Settings, url: str) -> Settings:
-    return msgspec.structs.replace(
-        settings, database=msgspec.structs.replace(settings.database, url=url)
-    )
 
 
 def _print_summary(made: dict[str, int], audible: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from talas.cli.connection import database_url, explaining_refusals
+from talas.cli.connection import connected, database_url, explaining_refusals
 from talas.core.database import Database, DatabaseAway
 from talas.core.errors import Unavailable
 from talas.core.reconciling import ORPHAN_AGE, Shelf, find_lost, find_orphans
@@ -23,8 +23,6 @@ from talas.core.text import printable
 from talas.domains.docs import cleaning as docs
 from talas.domains.files import cleaning as files
 from talas.domains.tracks import cleaning as tracks
-
-_MAX_CONNECTIONS = 2
 
 app = typer.Typer(no_args_is_help=True, help="Look after the files that are kept.")
 
@@ -70,7 +68,7 @@ def reconcile(
 
 async def _reconcile(settings: Settings, url: str, *, dry_run: bool) -> list[Findings]:
     storage, docs_storage = Storage.open(settings.files), Storage.open_docs(settings.files)
-    async with _connected(settings, url) as db:
+    async with connected(settings, url, application="talas files") as db:
 
         async def fail_track(track_id: int) -> None:
             await tracks.fail_lost(db, storage, track_id)
@@ -85,18 +83,6 @@ async def _reconcile(settings: Settings, url: str, *, dry_run: bool) -> list[Fin
                 await _Reconciler(db, shelf, mark_lost, progress, dry_run=dry_run).run()
                 for shelf, mark_lost in shelves
             ]
-
-
-@contextlib.asynccontextmanager
-async def _connected(settings: Settings, url: str) -> AsyncIterator[Database]:
-    database = msgspec.structs.replace(settings.database, url=url)
-    db = await Database.connect(
-        database, application="talas files", max_connections=_MAX_CONNECTIONS
-    )
-    try:
-        yield db
-    finally:
-        await db.close()
 
 
 class _Reconciler:

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from talas.cli.connection import database_url, explaining_refusals
+from talas.cli.connection import connected, database_url, explaining_refusals
 from talas.cli.progress import progress_bar
 from talas.core import jobs
 from talas.core.database import Database
@@ -27,7 +27,6 @@ from talas.domains.tracks import sql
 from talas.domains.tracks.importing import Fate, Importer, Outcome, find_files
 
 _POLL_S = 0.3
-_MAX_CONNECTIONS = 2
 
 app = typer.Typer(no_args_is_help=True, help="Bring music in from this machine.")
 
@@ -70,26 +69,15 @@ def import_folder(
     options = _Options(folder, user, visibility, dry_run, wait)
     settings = load_settings()
     with database_url(settings) as url, explaining_refusals():
-        outcomes = asyncio.run(_import(_on(settings, url), options))
+        outcomes = asyncio.run(_import(settings, url, options))
     _print_summary(outcomes, dry_run=dry_run)
     if any(outcome.fate is Fate.FAILED for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _on(settings: Settings, url: str) -> Settings:
-    return msgspec.structs.replace(
-        settings, database=msgspec.structs.replace(settings.database, url=url)
-    )
-
-
-async def _import(settings: Settings, options: _Options) -> list[Outcome]:
-    db = await Database.connect(
-        settings.database, application="talas library", max_connections=_MAX_CONNECTIONS
-    )
-    try:
+async def _import(settings: Settings, url: str, options: _Options) -> list[Outcome]:
+    async with connected(settings, url, application="talas library") as db:
         return await _import_into(db, settings, options)
-    finally:
-        await db.close()
 
 
 async def _import_into(db: Database, settings: Settings, options: _Options) -> list[Outcome]:

@@ -3,22 +3,18 @@
 import asyncio
 import time
 from collections import Counter
-from pathlib import Path
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from talas.cli.connection import database_url, explaining_refusals
-from talas.core.database import Database
+from talas.cli.connection import connected, database_url, explaining_refusals
 from talas.core.errors import Unavailable
-from talas.core.settings import DatabaseSettings, load_settings
+from talas.core.settings import Settings, load_settings
 from talas.domains.search import sql
 from talas.domains.search.damage import IndexFailed
 from talas.domains.search.rebuild import ALONE, rebuild
 
-_MAX_CONNECTIONS = 2
 _SAY_EVERY_S = 5.0
 
 app = typer.Typer(no_args_is_help=True, help="Look after the search index.")
@@ -36,27 +32,23 @@ def reindex() -> None:
     settings = load_settings()
     began_at = time.monotonic()
     with database_url(settings) as url, explaining_refusals():
-        database = msgspec.structs.replace(settings.database, url=url)
-        total = asyncio.run(_reindex(database, settings.data_dir / "search"))
+        total = asyncio.run(_reindex(settings, url))
     took_s = time.monotonic() - began_at
     typer.echo(f"indexed {total:,} things in {took_s:.1f} s")
 
 
-async def _reindex(settings: DatabaseSettings, folder: Path) -> int:
-    db = await Database.connect(
-        settings, application="talas search", max_connections=_MAX_CONNECTIONS
-    )
-    try:
-        async with db.connection() as conn:
-            totals = await sql.count_rows(conn)
-        with _Display(totals) as display:
-            await rebuild(db, folder, ALONE, display.advance)
-    except (IndexFailed, OSError) as error:
-        if isinstance(error, ConnectionError):
-            raise
-        raise Unavailable(f"The index cannot be written to {folder}: {error}") from None
-    finally:
-        await db.close()
+async def _reindex(settings: Settings, url: str) -> int:
+    folder = settings.data_dir / "search"
+    async with connected(settings, url, application="talas search") as db:
+        try:
+            async with db.connection() as conn:
+                totals = await sql.count_rows(conn)
+            with _Display(totals) as display:
+                await rebuild(db, folder, ALONE, display.advance)
+        except (IndexFailed, OSError) as error:
+            if isinstance(error, ConnectionError):
+                raise
+            raise Unavailable(f"The index cannot be written to {folder}: {error}") from None
     return display.done.total()
 
 
