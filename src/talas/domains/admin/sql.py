@@ -7,6 +7,7 @@ import msgspec
 
 from talas.core.database import Connection, as_row, as_rows, has_trigrams
 from talas.core.filters import for_each_filter, given_filters
+from talas.core.trigrams import account_contains, account_may_contain
 from talas.domains.admin.schemas import AccountFilter, AuditFilter, ManagedAccount
 
 
@@ -149,16 +150,8 @@ async def select_managed_accounts(
 _WANTED_ACCOUNTS = """status <> 'deleted'
   AND ($1::TEXT IS NULL OR role = $1)
   AND ($2::TEXT IS NULL OR status = $2)"""
-_CONTAINS = """(
-    strpos(lower(username), lower($3)) > 0
-    OR strpos(lower(email), lower($3)) > 0
-    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($3)) > 0
-  )"""
-# As the index has it.
-_HAS_TRIGRAMS = """trigrams(
-    username || E'\\n' || email || E'\\n'
-    || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
-  ) COLLATE "C" @> trigrams($3)"""
+_MATCHES_SHORT = f"{account_contains('$3')}\n  AND {_WANTED_ACCOUNTS}"
+_MATCHES = f"{account_may_contain('$3')}\n  AND {_MATCHES_SHORT}"
 
 
 def _search(condition: str) -> str:
@@ -175,8 +168,8 @@ RIGHT JOIN (SELECT) AS always ON true
 """  # noqa: S608
 
 
-SEARCH_ACCOUNTS = _search(f"{_HAS_TRIGRAMS}\n  AND {_CONTAINS}\n  AND {_WANTED_ACCOUNTS}")
-SEARCH_ACCOUNTS_BY_SHORT_TERM = _search(f"{_CONTAINS}\n  AND {_WANTED_ACCOUNTS}")
+SEARCH_ACCOUNTS = _search(_MATCHES)
+SEARCH_ACCOUNTS_BY_SHORT_TERM = _search(_MATCHES_SHORT)
 
 
 async def search_accounts(

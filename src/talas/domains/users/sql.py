@@ -4,6 +4,7 @@ import datetime as dt
 
 from talas.core.database import Connection, as_row, as_rows, has_trigrams
 from talas.core.http.pagination import Window
+from talas.core.trigrams import account_contains, account_may_contain
 from talas.domains.users.schemas import (
     OwnProfile,
     UpdatedProfile,
@@ -74,18 +75,11 @@ async def select_users_by_ids(conn: Connection, user_ids: list[int]) -> list[Use
     return as_rows(UserSummary, await conn.fetch(SELECT_USERS_BY_IDS, user_ids))
 
 
-_MATCHES = """status = 'active'
+_MATCHES_SHORT = f"""status = 'active'
   AND id <> $1
-  AND (
-    strpos(lower(username), lower($2)) > 0
-    OR strpos(lower(email), lower($2)) > 0
-    OR strpos(lower(concat_ws(' ', first_name, last_name)), lower($2)) > 0
-  )"""
-# As the index has it. Texts that have all trigrams of the term may still have them apart.
-_HAS_TRIGRAMS = """trigrams(
-    username || E'\\n' || email || E'\\n'
-    || coalesce(first_name, '') || ' ' || coalesce(last_name, '')
-  ) COLLATE "C" @> (SELECT trigrams($2))"""
+  AND {account_contains("$2")}"""
+_MATCHES = f"""{account_may_contain("$2")}
+  AND {_MATCHES_SHORT}"""
 
 
 def _search_users(condition: str) -> str:
@@ -119,10 +113,10 @@ WHERE {condition}
 """  # noqa: S608
 
 
-SEARCH_USERS = _search_users(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
-SEARCH_USERS_BY_SHORT_TERM = _search_users(_MATCHES)
-COUNT_FOUND_USERS = _count_found_users(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
-COUNT_FOUND_USERS_BY_SHORT_TERM = _count_found_users(_MATCHES)
+SEARCH_USERS = _search_users(_MATCHES)
+SEARCH_USERS_BY_SHORT_TERM = _search_users(_MATCHES_SHORT)
+COUNT_FOUND_USERS = _count_found_users(_MATCHES)
+COUNT_FOUND_USERS_BY_SHORT_TERM = _count_found_users(_MATCHES_SHORT)
 
 
 async def search_users(

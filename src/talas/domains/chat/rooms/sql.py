@@ -6,6 +6,7 @@ import msgspec
 
 from talas.core.database import Connection, as_row, as_rows, has_trigrams
 from talas.core.http.pagination import Page, Window
+from talas.core.trigrams import may_contain
 
 
 class ListedRoom(msgspec.Struct, frozen=True):
@@ -70,10 +71,7 @@ _MATCHES = """(NOT r.is_private OR EXISTS (
     strpos(lower(r.name), lower($2)) > 0
     OR strpos(lower(r.description), lower($2)) > 0
   )"""
-# As the index has it. Texts that have all trigrams of the term may still have them apart.
-_HAS_TRIGRAMS = """trigrams(
-    r.name || E'\\n' || coalesce(r.description, '')
-  ) COLLATE "C" @> (SELECT trigrams($2))"""
+_MAY_MATCH = may_contain("r.name || E'\\n' || coalesce(r.description, '')", "$2")
 
 
 def _search_rooms(condition: str) -> str:
@@ -100,9 +98,9 @@ WHERE {condition}
 """  # noqa: S608
 
 
-SEARCH_ROOMS = _search_rooms(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
+SEARCH_ROOMS = _search_rooms(f"{_MAY_MATCH}\n  AND {_MATCHES}")
 SEARCH_ROOMS_BY_SHORT_TERM = _search_rooms(_MATCHES)
-COUNT_FOUND_ROOMS = _count_found_rooms(f"{_HAS_TRIGRAMS}\n  AND {_MATCHES}")
+COUNT_FOUND_ROOMS = _count_found_rooms(f"{_MAY_MATCH}\n  AND {_MATCHES}")
 COUNT_FOUND_ROOMS_BY_SHORT_TERM = _count_found_rooms(_MATCHES)
 
 INSERT_ROOM = """

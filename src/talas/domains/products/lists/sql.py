@@ -5,6 +5,7 @@ The statements' first arguments are the limit and the offset, then the filters.
 
 from talas.core.database import Connection, has_trigrams
 from talas.core.http.pagination import Page, Window
+from talas.core.trigrams import may_contain
 from talas.domains.products.schemas import AdminFilter, CatalogueFilter, Product
 from talas.domains.products.sql import as_product, product_columns
 
@@ -108,11 +109,10 @@ def _matching(text: str, category_id: str, status: str) -> str:
     AND ({status}::TEXT IS NULL OR p.status = {status})"""
 
 
-def _has_trigrams(text: str) -> str:
-    """As the index has it. Texts that have all trigrams of the term may still have them apart."""
-    return f"""trigrams(
-      p.name || E'\\n' || coalesce(p.brand, '') || E'\\n' || coalesce(p.model, '')
-    ) COLLATE "C" @> trigrams({text})"""
+def _may_match(text: str) -> str:
+    return may_contain(
+        "p.name || E'\\n' || coalesce(p.brand, '') || E'\\n' || coalesce(p.model, '')", text
+    )
 
 
 def _page_of_text(source: str) -> str:
@@ -137,9 +137,9 @@ ORDER BY p.id DESC
 
 
 PAGE_OF_SHORT_TEXT = _page_of_text(_matching("$3", "$4", "$5"))
-PAGE_OF_TEXT = _page_of_text(f"{_matching('$3', '$4', '$5')}\n    AND {_has_trigrams('$3')}")
+PAGE_OF_TEXT = _page_of_text(f"{_matching('$3', '$4', '$5')}\n    AND {_may_match('$3')}")
 COUNT_OF_SHORT_TEXT = f"SELECT count(*)\nFROM {_matching('$1', '$2', '$3')}"
-COUNT_OF_TEXT = f"{COUNT_OF_SHORT_TEXT}\n    AND {_has_trigrams('$1')}"
+COUNT_OF_TEXT = f"{COUNT_OF_SHORT_TEXT}\n    AND {_may_match('$1')}"
 
 
 async def select_products_containing(

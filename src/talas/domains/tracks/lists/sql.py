@@ -6,6 +6,7 @@ statements' first arguments are the viewer, the limit and the offset.
 
 from talas.core.database import Connection, as_rows, has_trigrams
 from talas.core.http.pagination import Page, Window
+from talas.core.trigrams import may_contain
 from talas.domains.tracks.sql import TrackRow
 
 # S608 below: what is put together are constants of this file.
@@ -202,9 +203,8 @@ def _matching(text: str, user_id: str, tag: str) -> str:
   AND ({tag}::TEXT IS NULL OR {_has_tag(tag)})"""
 
 
-def _has_trigrams(text: str) -> str:
-    """As the index has it. Texts that have all trigrams of the term may still have them apart."""
-    return f"""trigrams(t.title || E'\\n' || t.artist) COLLATE "C" @> (SELECT trigrams({text}))"""
+def _may_match(text: str) -> str:
+    return may_contain("t.title || E'\\n' || t.artist", text)
 
 
 _MATCHING = _matching("$4", "$5", "$6")
@@ -212,11 +212,11 @@ PAGES_OF_SHORT_TEXT = {
     sort: _page_of_found(rank, _MATCHING, with_total=True) for sort, rank in _RANKS.items()
 }
 PAGES_OF_TEXT = {
-    sort: _page_of_found(rank, f"{_MATCHING}\n  AND {_has_trigrams('$4')}", with_total=True)
+    sort: _page_of_found(rank, f"{_MATCHING}\n  AND {_may_match('$4')}", with_total=True)
     for sort, rank in _RANKS.items()
 }
 COUNT_OF_SHORT_TEXT = f"SELECT count(*)\nFROM {_matching('$2', '$3', '$4')}"
-COUNT_OF_TEXT = f"{COUNT_OF_SHORT_TEXT}\n  AND {_has_trigrams('$2')}"
+COUNT_OF_TEXT = f"{COUNT_OF_SHORT_TEXT}\n  AND {_may_match('$2')}"
 
 
 async def select_page_of_text(
