@@ -1,4 +1,5 @@
-"""Files that people keep, sent as they were given and never shown in place."""
+"""Bytes that people have given: how routes that send them are described, and files that are sent
+as they were given and never shown in place."""
 
 import contextlib
 import datetime as dt
@@ -9,7 +10,7 @@ import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 
 from talas.core.errors import NotFound
-from talas.core.http.describe import describe
+from talas.core.http.describe import Query, describe
 from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
 from talas.core.sessions import Actor
@@ -20,6 +21,12 @@ _PART = ResponseSpec(
     bytes, description="The part asked for", media_type="*/*", generate_examples=False
 )
 _UNCHANGED = ResponseSpec(None, description="What you have is still right", generate_examples=False)
+# A browser neither guesses nor runs what somebody has uploaded.
+SEALED = {
+    "vary": "Authorization",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+}
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -33,8 +40,11 @@ class Attachment(msgspec.Struct, frozen=True):
     changed_at: dt.datetime
 
 
-def download(summary: str, *, tag: str) -> dict[str, Any]:
-    """Keyword arguments for ``route``: GET and HEAD, with a media token too."""
+def download(
+    summary: str, *, tag: str, whole: ResponseSpec = _BYTES, query: tuple[Query, ...] = ()
+) -> dict[str, Any]:
+    """Keyword arguments for ``route``: GET and HEAD, with a media token too. ``whole`` describes
+    the answer to who asks for no part."""
     return {
         "http_method": ["GET", "HEAD"],
         "status_code": 200,
@@ -43,7 +53,8 @@ def download(summary: str, *, tag: str) -> dict[str, Any]:
             tag=tag,
             media=True,
             errors=(404, 412, 416),
-            responses={200: _BYTES, 206: _PART, 304: _UNCHANGED},
+            query=query,
+            responses={200: whole, 206: _PART, 304: _UNCHANGED},
         ),
     }
 
@@ -59,10 +70,8 @@ def send_attachment(
         media_type=f"{file.media_type}; charset=utf-8" if is_text else file.media_type,
         read=lambda start, end: _read(storage, file.storage_key, start, end),
         headers={
+            **SEALED,
             "cache-control": "private, no-cache",
-            "vary": "Authorization",
-            "x-content-type-options": "nosniff",
-            "content-security-policy": "sandbox; default-src 'none'",
             "content-disposition": disposition("attachment", file.filename),
         },
     )

@@ -10,7 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from talas.audio import waveform
 from talas.core.errors import NotFound
-from talas.core.http.describe import describe, int_query
+from talas.core.http.describe import int_query
+from talas.core.http.downloads import SEALED, download
 from talas.core.http.pagination import parse_int
 from talas.core.http.ranges import Content, RangedResponse, disposition
 from talas.core.http.request import Request
@@ -23,41 +24,19 @@ from talas.domains.tracks.sql import MediaRow
 
 MAX_AGE_S = 3600
 _NAME = re.compile(r"([1-9]\d{0,9})\.([a-z0-9]{1,5})")
-_BYTES = ResponseSpec(bytes, description="The bytes", media_type="*/*", generate_examples=False)
 _WAVEFORM = ResponseSpec(
     Waveform, description="The peaks", media_type="application/json", generate_examples=False
 )
-_PART = ResponseSpec(
-    bytes, description="The part asked for", media_type="*/*", generate_examples=False
-)
-_UNCHANGED = ResponseSpec(None, description="What you have is still right", generate_examples=False)
+_POINTS = (int_query("points", "At most so many points", least=1, most=waveform.MOST_POINTS),)
 
 
-def _media(
-    summary: str, *, with_points: bool = False, whole: ResponseSpec = _BYTES
-) -> dict[str, Any]:
-    points = int_query("points", "At most so many points", least=1, most=waveform.MOST_POINTS)
-    return {
-        "http_method": ["GET", "HEAD"],
-        "status_code": 200,
-        **describe(
-            summary,
-            tag="tracks",
-            media=True,
-            errors=(404, 412, 416),
-            query=(points,) if with_points else (),
-            responses={200: whole, 206: _PART, 304: _UNCHANGED},
-        ),
-    }
-
-
-@route("/tracks/{track_id:int}/stream", **_media("The original's bytes"))
+@route("/tracks/{track_id:int}/stream", **download("The original's bytes", tag="tracks"))
 async def stream(request: Request, track_id: int) -> RangedResponse:
     actor = await request.media_actor()
     return _original(request, actor, await _visible(request, actor, track_id))
 
 
-@route("/uploads/tracks/{name:str}", **_media("The original's bytes"))
+@route("/uploads/tracks/{name:str}", **download("The original's bytes", tag="tracks"))
 async def original_file(request: Request, name: str) -> RangedResponse:
     track_id, ending = _split_name(name)
     actor = await request.media_actor()
@@ -67,13 +46,13 @@ async def original_file(request: Request, name: str) -> RangedResponse:
     return _original(request, actor, track)
 
 
-@route("/uploads/waveforms/{name:str}", **_media("The waveform as a picture"))
+@route("/uploads/waveforms/{name:str}", **download("The waveform as a picture", tag="tracks"))
 async def waveform_picture(request: Request, name: str) -> RangedResponse:
     track = await _ready(request, _id_of_name(name, "png"))
     return await _small(request, track, WAVEFORM_PNG, "image/png")
 
 
-@route("/uploads/covers/{name:str}", **_media("The cover"))
+@route("/uploads/covers/{name:str}", **download("The cover", tag="tracks"))
 async def cover(request: Request, name: str) -> RangedResponse:
     track = await _visible(request, await request.media_actor(), _id_of_name(name, "jpg"))
     if not track.has_cover:
@@ -83,7 +62,12 @@ async def cover(request: Request, name: str) -> RangedResponse:
 
 @route(
     "/tracks/{track_id:int}/waveform",
-    **_media("The waveform as audiowaveform's JSON, version 2", with_points=True, whole=_WAVEFORM),
+    **download(
+        "The waveform as audiowaveform's JSON, version 2",
+        tag="tracks",
+        whole=_WAVEFORM,
+        query=_POINTS,
+    ),
 )
 async def waveform_json(request: Request, track_id: int) -> RangedResponse:
     return await _waveform(request, track_id, "json", "application/json")
@@ -91,7 +75,7 @@ async def waveform_json(request: Request, track_id: int) -> RangedResponse:
 
 @route(
     "/tracks/{track_id:int}/waveform.dat",
-    **_media("The waveform as audiowaveform's binary, version 2", with_points=True),
+    **download("The waveform as audiowaveform's binary, version 2", tag="tracks", query=_POINTS),
 )
 async def waveform_binary(request: Request, track_id: int) -> RangedResponse:
     return await _waveform(request, track_id, "dat", "application/octet-stream")
@@ -169,10 +153,8 @@ def _response(
 def _headers(track: MediaRow, filename: str) -> dict[str, str]:
     fresh = "no-cache" if track.visibility == "private" else f"max-age={MAX_AGE_S}"
     return {
+        **SEALED,
         "cache-control": f"private, {fresh}",
-        "vary": "Authorization",
-        "x-content-type-options": "nosniff",
-        "content-security-policy": "sandbox; default-src 'none'",
         "content-disposition": disposition("inline", filename),
     }
 

@@ -8,7 +8,7 @@ from litestar import route
 from litestar.openapi.datastructures import ResponseSpec
 
 from talas.core.errors import NotFound
-from talas.core.http.describe import describe
+from talas.core.http.downloads import SEALED, download
 from talas.core.http.ranges import Content, RangedResponse
 from talas.core.http.request import Request
 from talas.core.storage import ObjectMissing
@@ -16,31 +16,19 @@ from talas.domains.users import access, service
 
 _NAME = re.compile(r"([1-9][0-9]{0,9})\.jpg")
 _HEADERS = {
+    **SEALED,
     # The address stays when the picture changes: to be asked for again, by its ETag.
     "cache-control": "private, no-cache",
-    "vary": "Authorization",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "sandbox; default-src 'none'",
     "content-disposition": "inline",
 }
 _PICTURE = ResponseSpec(
     bytes, description="The picture", media_type="image/jpeg", generate_examples=False
 )
 
-_UNCHANGED = ResponseSpec(None, description="The one that the client has", generate_examples=False)
-
 
 @route(
     "/uploads/avatars/{name:str}",
-    http_method=["GET", "HEAD"],
-    status_code=200,
-    **describe(
-        "The picture of a user",
-        tag="users",
-        media=True,
-        errors=(404, 412, 416),
-        responses={200: _PICTURE, 206: _PICTURE, 304: _UNCHANGED},
-    ),
+    **download("The picture of a user", tag="users", whole=_PICTURE),
 )
 async def show_avatar(request: Request, name: str) -> RangedResponse:
     await request.media_actor()
