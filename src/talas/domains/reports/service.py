@@ -24,8 +24,6 @@ from talas.domains.reports.schemas import (
     ReportFilter,
 )
 
-_NAMES = {"user": "User", "message": "Message", "track": "Track"}
-
 
 async def create_report(conn: Connection, actor: Actor, new: NewReport) -> OwnReport:
     """Raises NotFound for what the actor does not see, InvalidData for what is their own,
@@ -40,7 +38,7 @@ async def create_report(conn: Connection, actor: Actor, new: NewReport) -> OwnRe
             conn, actor.user_id, target_type=target_type, target_id=new.target_id
         )
     if owner_id is None:
-        raise NotFound(f"{_NAMES[target_type]} not found")
+        raise NotFound(f"{target_type.capitalize()} not found")
     if owner_id == actor.user_id:
         raise InvalidData("Nobody reports themselves, or what is their own")
     report = await sql.insert_report(
