@@ -110,25 +110,24 @@ async def select_accounts(conn: Connection) -> list[AccountListRow]:
     return as_rows(AccountListRow, await conn.fetch(SELECT_ACCOUNTS))
 
 
-SELECT_ACCOUNT = """
-SELECT id, username, email, role, status, first_name, last_name, avatar, created_at, updated_at
+# S608 below: what is put together are constants of this file.
+_COLUMNS = """id, username, email, role, status, first_name, last_name, avatar, created_at,
+  updated_at"""
+
+SELECT_ACCOUNT = f"""
+SELECT {_COLUMNS}
 FROM users
 WHERE id = $1 AND status <> 'deleted'
-"""
+"""  # noqa: S608
 
 
 async def select_account(conn: Connection, user_id: int) -> ManagedAccount | None:
     return as_row(ManagedAccount, await conn.fetchrow(SELECT_ACCOUNT, user_id))
 
 
-# S608 below: what is put together are constants of this file.
-_LISTED = """id, username, email, role, status, first_name, last_name, avatar, created_at,
-  updated_at"""
-
-
 def _list_accounts(condition: str) -> str:
     return f"""
-SELECT {_LISTED}
+SELECT {_COLUMNS}
 FROM users
 WHERE status <> 'deleted' AND {condition}
 ORDER BY id
@@ -158,7 +157,7 @@ def _search(condition: str) -> str:
     """The page and, in each of its rows, how many match: all of them are looked at anyway."""
     return f"""
 WITH found AS MATERIALIZED (
-  SELECT {_LISTED}
+  SELECT {_COLUMNS}
   FROM users
   WHERE {condition}
 )
