@@ -8,16 +8,11 @@ from talas.core.errors import FieldError, InvalidData
 from talas.core.sessions import Actor
 from talas.core.text import clean_text
 from talas.domains.chat import sql
-from talas.domains.chat.access import (
-    access_peer,
-    access_room,
-)
+from talas.domains.chat.access import access_peer, access_room
 from talas.domains.chat.schemas import MAX_HISTORY
 from talas.domains.chat.sql import Message, RoomRow
 
 MAX_CONTENT = 4000
-
-
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?")
 
 
