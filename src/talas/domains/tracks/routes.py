@@ -22,7 +22,7 @@ from talas.domains.tracks import access, media, service
 from talas.domains.tracks.lists import service as lists
 from talas.domains.tracks.moderation.routes import api_routes as moderation_routes
 from talas.domains.tracks.objects import FOLDER
-from talas.domains.tracks.schemas import Track, TrackFilter, UpdateTrackRequest
+from talas.domains.tracks.schemas import Track, TrackChange, TrackFilter
 from talas.domains.tracks.service import as_track
 from talas.domains.tracks.uploads import AudioInspector
 
@@ -104,11 +104,11 @@ async def get_track(request: Request, track_id: int) -> Envelope[Track]:
 
 @put(
     "/tracks/{track_id:int}",
-    **describe("Change one's own track", tag="tracks", body=UpdateTrackRequest, errors=(403, 404)),
+    **describe("Change one's own track", tag="tracks", body=TrackChange, errors=(403, 404)),
 )
 async def update_track(request: Request, track_id: int) -> Envelope[Track]:
     actor = await request.actor()
-    change = await request.body_as(UpdateTrackRequest)
+    change = await request.body_as(TrackChange)
     async with request.db.transaction() as conn:
         track = await service.update_track(conn, actor, track_id, change)
     return ok(as_track(track), "Track updated")

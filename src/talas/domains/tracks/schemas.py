@@ -55,7 +55,7 @@ class Waveform(msgspec.Struct):
     data: list[int]
 
 
-class UpdateTrackRequest(msgspec.Struct):
+class TrackChange(msgspec.Struct):
     """null clears: the artist becomes the uploader again, the license all-rights-reserved."""
 
     title: str | UnsetType = UNSET

@@ -17,7 +17,7 @@ from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
 from talas.domains.tracks.moderation import service as moderation
 from talas.domains.tracks.queue import DELETE_OBJECTS, AnalyseTrack
-from talas.domains.tracks.schemas import NewTrack, Track, UpdateTrackRequest
+from talas.domains.tracks.schemas import NewTrack, Track, TrackChange
 from talas.domains.tracks.sql import MediaRow, TrackRow
 
 MAX_TITLE = 200
@@ -135,7 +135,7 @@ async def _track_of_key(
 
 
 async def update_track(
-    conn: Connection, actor: Actor, track_id: int, change: UpdateTrackRequest
+    conn: Connection, actor: Actor, track_id: int, change: TrackChange
 ) -> TrackRow:
     track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
     checks = FieldChecks()
