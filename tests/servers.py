@@ -19,6 +19,19 @@ ORIGIN = "http://localhost:3000"
 START_S = 60.0
 
 
+def environment_of(database_url: str, data_dir: Path, **variables: str) -> dict[str, str]:
+    """What a process of Talas is started with. Of the tests' own environment it sees where programs
+    and the home are, and nothing else."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(data_dir),
+        "JWT_SECRET": JWT_SECRET,
+        **variables,
+    }
+
+
 class ApiProcess:
     """``talas api``. ``log`` is what it has written so far."""
 
@@ -30,17 +43,8 @@ class ApiProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.address = ("127.0.0.1", port)
         folder.mkdir(parents=True, exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment = {
-            **kept,
-            "DATABASE_URL": database_url,
-            "DATA_DIR": str(self.data_dir),
-            "PORT": str(port),
-            "JWT_SECRET": JWT_SECRET,
-            "RATE_LIMITS": "off",
-            "CORS_ALLOWED_ORIGINS": ORIGIN,
-            **variables,
-        }
+        more = {"PORT": str(port), "RATE_LIMITS": "off", "CORS_ALLOWED_ORIGINS": ORIGIN}
+        environment = environment_of(database_url, self.data_dir, **{**more, **variables})
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "talas", "api"],

@@ -1,6 +1,5 @@
 """Files to upload, uploads, and a real worker that takes them on."""
 
-import os
 import random
 import signal
 import struct
@@ -13,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.conftest import JWT_SECRET
-from tests.servers import ApiProcess
+from tests.servers import ApiProcess, environment_of
 
 RATE = 8000
 
@@ -108,13 +106,7 @@ class WorkerProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment = {
-            **kept,
-            "DATABASE_URL": self._api.database_url,
-            "DATA_DIR": str(self._api.data_dir),
-            "JWT_SECRET": JWT_SECRET,
-        }
+        environment = environment_of(self._api.database_url, self._api.data_dir)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "talas", "worker"],

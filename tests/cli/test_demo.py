@@ -1,7 +1,6 @@
 """``talas demo``, as one types it: what it makes, and that it makes no trouble."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import pytest
 from tests.api_fixtures import api, module_database_url
 from tests.builders.tracks import worker_process
 from tests.builders.users import login
-from tests.conftest import JWT_SECRET, TestServer
-from tests.servers import ApiProcess
+from tests.conftest import TestServer
+from tests.servers import ApiProcess, environment_of
 
 from talas.core import counts
 from talas.core.database import Database
@@ -32,16 +31,8 @@ SMALL = ("--users", "60", "--tracks", "80", "--messages", "900", "--products", "
 USERS, TRACKS, MESSAGES, PRODUCTS, AUDIBLE = 60, 80, 900, 40, 2
 
 
-def command(api_url: str, data_dir: Path, *words: str, **variables: str) -> dict[str, Any]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environment = {
-        **kept,
-        "DATABASE_URL": api_url,
-        "DATA_DIR": str(data_dir),
-        "JWT_SECRET": JWT_SECRET,
-        "COLUMNS": "200",
-        **variables,
-    }
+def command(url: str, data_dir: Path, *words: str, **variables: str) -> dict[str, Any]:
+    environment = environment_of(url, data_dir, COLUMNS="200", **variables)
     return {"args": [sys.executable, "-m", "talas", "demo", *words], "env": environment}
 
 

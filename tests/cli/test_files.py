@@ -15,8 +15,7 @@ from tests.builders.products import create_product, create_staff, run_sql
 from tests.builders.tracks import create_track
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
-from tests.conftest import JWT_SECRET
-from tests.servers import ApiProcess, api_process
+from tests.servers import ApiProcess, api_process, environment_of
 
 ORPHANS = ("uploads/tracks/ab12", "uploads/files/cd34", "internal_docs/docs/ef56")
 
@@ -67,17 +66,10 @@ class Result(msgspec.Struct):
 
 
 def reconcile(api: ApiProcess, *words: str, **variables: str) -> Result:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = environment_of(api.database_url, api.data_dir, COLUMNS="200", **variables)
     answer = subprocess.run(
         [sys.executable, "-m", "talas", "files", "reconcile", *words],
-        env={
-            **kept,
-            "DATABASE_URL": api.database_url,
-            "DATA_DIR": str(api.data_dir),
-            "JWT_SECRET": JWT_SECRET,
-            "COLUMNS": "200",
-            **variables,
-        },
+        env=environment,
         cwd=api.data_dir,
         capture_output=True,
         text=True,

@@ -11,8 +11,7 @@ from tests.api_fixtures import api, module_database_url
 from tests.audio.synthesis import tone, wav_bytes, write_samples
 from tests.builders.tracks import wav, worker_process
 from tests.builders.users import Account, create_user
-from tests.conftest import JWT_SECRET
-from tests.servers import ApiProcess
+from tests.servers import ApiProcess, environment_of
 
 __all__ = ["api", "module_database_url"]
 
@@ -50,17 +49,10 @@ def music(tmp_path: Path) -> Path:
 
 
 def run(api: ApiProcess, *words: str | bytes, **variables: str) -> Result:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = environment_of(api.database_url, api.data_dir, COLUMNS="200", **variables)
     answer = subprocess.run(
         [sys.executable, "-m", "talas", "library", "import", *words],
-        env={
-            **kept,
-            "DATABASE_URL": api.database_url,
-            "DATA_DIR": str(api.data_dir),
-            "JWT_SECRET": JWT_SECRET,
-            "COLUMNS": "200",
-            **variables,
-        },
+        env=environment,
         cwd=api.data_dir,
         capture_output=True,
         timeout=60,

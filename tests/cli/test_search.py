@@ -19,8 +19,7 @@ from tests.builders.search_index import (
     wait_for,
     wait_until_same,
 )
-from tests.conftest import JWT_SECRET
-from tests.servers import api_process
+from tests.servers import api_process, environment_of
 
 from talas.core.file_lock import FileLock
 from talas.domains.search import generations
@@ -30,13 +29,7 @@ MANY = 20_000
 
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {
-        **kept,
-        "DATABASE_URL": database_url,
-        "DATA_DIR": str(tmp_path / "data"),
-        "JWT_SECRET": JWT_SECRET,
-    }
+    return environment_of(database_url, tmp_path / "data")
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.builders.users import create_user, login, session_lives
-from tests.conftest import JWT_SECRET
-from tests.servers import api_process
+from tests.servers import api_process, environment_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PASSWORD = "correct horse battery"
@@ -24,14 +23,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {
-        **kept,
-        "DATABASE_URL": database_url,
-        "DATA_DIR": str(tmp_path / "data"),
-        "JWT_SECRET": JWT_SECRET,
-        "COLUMNS": "100",
-    }
+    return environment_of(database_url, tmp_path / "data", COLUMNS="100")
 
 
 @pytest.fixture
