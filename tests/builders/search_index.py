@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,19 +88,6 @@ def expected_keys(url: str) -> set[str]:
         ) AS all_keys
     """
     return set(run(url, statement) or ())
-
-
-def has_terms(folder: Path, field: str, words: Iterable[str], key: str) -> bool:
-    """Whether the document with ``key`` is found by every one of ``words`` in ``field``."""
-    generation = generations.current(folder)
-    assert generation is not None
-    index = tantivy.Index.open(str(generation))
-    documents.register(index)
-    index.reload()
-    terms = [tantivy.Query.term_query(index.schema, "key", key, "basic")]
-    terms += [tantivy.Query.term_query(index.schema, field, word) for word in words]
-    query = tantivy.Query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
-    return bool(index.searcher().search(query, limit=1).hits)
 
 
 def wait_for(condition: Callable[[], bool], *, within_s: float = WITHIN_S) -> float:

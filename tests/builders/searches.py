@@ -19,14 +19,6 @@ from talas.domains.search import generations
 _numbers = itertools.count(1)
 
 
-def unique_word(prefix: str = "") -> str:
-    """Letters alone, far from every other such word."""
-    number = next(_numbers) * 7919 + os.getpid()
-    return prefix + "".join(
-        "bcdfghklmnprstvz"[number >> shift & 15] + "a" for shift in (0, 4, 8, 12)
-    )
-
-
 def create_track(
     api: ApiProcess,
     owner: Account,

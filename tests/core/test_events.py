@@ -9,8 +9,6 @@ import pytest
 
 from talas.core.events import EventListener, publish
 
-Wait = Callable[[Callable[[], object]], Any]
-
 
 async def comes_true(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):

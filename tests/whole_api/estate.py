@@ -1,10 +1,9 @@
 """Somebody who has one of each thing, so that requests about it meet something."""
 
-import asyncio
 from typing import Any
 
-import asyncpg
 from tests.audio.synthesis import id3_tag, picture, write_tone
+from tests.builders.products import create_staff
 from tests.builders.tracks import ready_track
 from tests.builders.users import create_user
 from tests.servers import ApiProcess
@@ -19,9 +18,7 @@ class Estate:
     def __init__(self, api: ApiProcess) -> None:
         self.api = api
         self.owner = create_user(api)
-        self.admin = create_user(api)
-        statement = "UPDATE users SET role = 'super_admin' WHERE id = $1"
-        asyncio.run(_execute(api.database_url, statement, self.admin.id))
+        self.admin = create_staff(api, role="super_admin")
         self._ready: dict[str, Any] | None = None
 
     def ready(self) -> dict[str, Any]:
@@ -43,11 +40,3 @@ class Estate:
         answer = self.api.client.request(method, path, token=token, **arguments)
         assert answer.status_code < 300, answer.text
         return answer.json().get("data")
-
-
-async def _execute(url: str, statement: str, *arguments: Any) -> None:
-    conn = await asyncpg.connect(url)
-    try:
-        await conn.execute(statement, *arguments)
-    finally:
-        await conn.close()

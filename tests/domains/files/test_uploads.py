@@ -27,7 +27,6 @@ from tests.domains.files.conftest import Shelf
 from tests.servers import ApiProcess, api_process, error_of
 
 LIMIT = 300_000
-SINGER = "\U0001f3b9 keys \U0001f468\u200d\U0001f3a4.pdf"
 
 
 @pytest.fixture(scope="module")
