@@ -81,6 +81,17 @@ def clean_text(value: str, field: str, *, max_length: int, min_length: int = 0) 
     return value
 
 
+def allowed(choices: tuple[str, ...]) -> msgspec.Meta:
+    """Describes a field of a body, ``Annotated[str, allowed(STATUSES)]``. What is sent is held
+    against it by ``FieldChecks``, which tells of all that is wrong at once."""
+    return msgspec.Meta(extra_json_schema={"enum": list(choices)})
+
+
+def within(least: int, most: int) -> msgspec.Meta:
+    """As ``allowed``, for a whole number."""
+    return msgspec.Meta(extra_json_schema={"minimum": least, "maximum": most})
+
+
 def given(body: msgspec.Struct) -> dict[str, Any]:
     """The fields that a body carries."""
     fields = msgspec.structs.asdict(body)

@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from talas.core.permissions import Role
-from talas.core.text import FieldChecks
+from talas.core.text import FieldChecks, allowed
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
@@ -64,8 +64,8 @@ class AccountFilter(msgspec.Struct, frozen=True):
 class AccountChange(msgspec.Struct):
     """Absent fields stay as they are."""
 
-    role: Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})] | UnsetType = UNSET
-    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] | UnsetType = UNSET
+    role: Annotated[str, allowed(ROLES)] | UnsetType = UNSET
+    status: Annotated[str, allowed(STATUSES)] | UnsetType = UNSET
 
     def cleaned(self) -> tuple[Role | None, str | None]:
         """Role and status; None for what was not sent. Raises InvalidData."""

@@ -1,10 +1,17 @@
 """What the catalogue's endpoints take and give."""
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+
+from talas.core.database import MAX_ID
+from talas.core.text import allowed, within
+from talas.domains.products.checks import STATUSES
+
+Status = Annotated[str, allowed(STATUSES)]
+Amount = Annotated[int, within(0, MAX_ID)]
 
 
 class Category(msgspec.Struct):
@@ -52,12 +59,12 @@ class NewProduct(msgspec.Struct):
     brand: str | None = None
     model: str | None = None
     description: str | None = None
-    price: int | None = None
-    warranty_months: int | None = None
+    price: Amount | None = None
+    warranty_months: Amount | None = None
     warranty_conditions: str | None = None
     manufacturer_website: str | None = None
     specifications: dict[str, Any] | None = None
-    status: str = "active"
+    status: Status = "active"
 
 
 class ProductChange(msgspec.Struct):
@@ -68,12 +75,12 @@ class ProductChange(msgspec.Struct):
     brand: str | UnsetType | None = UNSET
     model: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
-    price: int | UnsetType | None = UNSET
-    warranty_months: int | UnsetType | None = UNSET
+    price: Amount | UnsetType | None = UNSET
+    warranty_months: Amount | UnsetType | None = UNSET
     warranty_conditions: str | UnsetType | None = UNSET
     manufacturer_website: str | UnsetType | None = UNSET
     specifications: dict[str, Any] | UnsetType | None = UNSET
-    status: str | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
 
 
 class NewCategory(msgspec.Struct):

@@ -6,13 +6,15 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from talas.core.text import allowed
+
 TARGET_TYPES = ("user", "message", "track")
 STATUSES = ("open", "resolved", "dismissed")
 MAX_REASON = 2000
 
 
 class NewReport(msgspec.Struct):
-    target_type: Annotated[str, Meta(extra_json_schema={"enum": list(TARGET_TYPES)})]
+    target_type: Annotated[str, allowed(TARGET_TYPES)]
     target_id: int
     reason: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REASON})]
 
@@ -51,7 +53,7 @@ class Report(msgspec.Struct, frozen=True):
 class ReportChange(msgspec.Struct):
     """Absent fields stay as they are; null clears the resolution."""
 
-    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] | UnsetType = UNSET
+    status: Annotated[str, allowed(STATUSES)] | UnsetType = UNSET
     resolution: str | UnsetType | None = UNSET
 
 
