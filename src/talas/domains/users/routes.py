@@ -71,7 +71,7 @@ async def show_user(request: Request, user_id: int) -> Envelope[UserProfile]:
 async def update_me(request: Request) -> Envelope[UpdatedProfile]:
     actor = await request.actor()
     changes = (await request.body_as(ProfileUpdate)).cleaned()
-    async with request.db.transaction() as conn:
+    async with request.db.connection() as conn:
         profile = await service.update_profile(conn, actor, changes)
     return ok(profile, "Profile updated successfully")
 
