@@ -1,5 +1,6 @@
 """The request as routes see it: who asks, what they sent, and what the process holds."""
 
+import time
 from typing import Any, TypeVar
 
 import litestar
@@ -15,7 +16,7 @@ from talas.core.search_index import SearchIndex
 from talas.core.sessions import Actor, SessionGuard
 from talas.core.settings import Settings
 from talas.core.storage import Storage
-from talas.core.tokens import TokenType
+from talas.core.tokens import Claims, TokenType
 
 MAX_JSON_BODY = 1024 * 1024
 
@@ -82,6 +83,14 @@ class Request(litestar.Request[Actor, Any, State]):
 
     async def actor(self) -> Actor:
         """Who sent the Bearer token; raises Unauthenticated."""
+        # Where it is the only such header and good, the outermost layer has read it already.
+        claims = self.scope.get("claims")
+        if (
+            isinstance(claims, Claims)
+            and claims.typ is TokenType.ACCESS
+            and claims.exp > time.time()
+        ):
+            return await self.context.guard.actor_of(claims)
         return await self.context.guard.authenticate(bearer_token(self.headers))
 
     async def media_actor(self) -> Actor:
