@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import sys
 import time
 from typing import cast
@@ -27,7 +28,9 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._send()
+        # All at once would stay in step, and each wait for all others.
+        first_s = self._load.pause_s * random.random()
+        asyncio.get_running_loop().call_later(first_s, self._send)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._load.closed()
