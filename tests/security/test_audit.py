@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 from tests.api_fixtures import api, module_database_url
 from tests.builders.admin import create_account, state_of
+from tests.builders.files import create_doc
 from tests.builders.products import (
     create_category,
     create_product,
@@ -22,7 +23,9 @@ STATE = """
       (SELECT jsonb_agg(to_jsonb(p) ORDER BY id) FROM products AS p)::TEXT,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY id) FROM categories AS c)::TEXT,
       (SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM tags AS t)::TEXT,
-      (SELECT jsonb_agg(to_jsonb(r) ORDER BY id) FROM reports AS r)::TEXT
+      (SELECT jsonb_agg(to_jsonb(r) ORDER BY id) FROM reports AS r)::TEXT,
+      (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM tracks AS s)::TEXT,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY id) FROM product_docs AS d)::TEXT
 """
 
 
@@ -31,7 +34,8 @@ def test_no_act_without_its_row(api: ApiProcess) -> None:
     target = create_account(api)
     category = create_category(api, root.token)["id"]
     product = create_product(api, root.token)["id"]
-    create_tagged_track(api, user.token, user.id, "one", "two")
+    doc = create_doc(api, root.token, product)["id"]
+    track = create_tagged_track(api, user.token, user.id, "one", "two")
     one, two = tag_id_of(api, "one"), tag_id_of(api, "two")
     body = {"target_type": "user", "target_id": target, "reason": "Spam"}
     report = api.client.post("/reports", token=user.token, json=body).json()["data"]["id"]
@@ -48,6 +52,8 @@ def test_no_act_without_its_row(api: ApiProcess) -> None:
         ("POST", f"/tags/{one}/merge", {"into": two}),
         ("DELETE", f"/tags/{two}", None),
         ("PUT", f"/admin/reports/{report}", {"status": "resolved"}),
+        ("PUT", f"/admin/tracks/{track}", {"hidden": True}),
+        ("DELETE", f"/admin/docs/{doc}", None),
     ]
 
     def act(method: str, path: str, sent: Any) -> int:
