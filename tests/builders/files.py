@@ -8,7 +8,6 @@ import struct
 import threading
 import zipfile
 import zlib
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -122,12 +121,6 @@ def create_file(api: ApiProcess, token: str, gear_id: int, **upload: Any) -> dic
     assert answer.status_code == 201, answer.text
     file: dict[str, Any] = answer.json()["data"]
     return file
-
-
-def stored_files(api: ApiProcess) -> set[Path]:
-    """Everything below the folders for uploads and documents, half-written files included."""
-    folders = (api.data_dir / "uploads", api.data_dir / "internal_docs")
-    return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
 class Upload(threading.Thread):

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -90,11 +89,6 @@ def ready_track(api: ApiProcess, token: str, **upload: Any) -> dict[str, Any]:
     track = wait_for_analysis(api, token, create_track(api, token, **upload)["id"])
     assert track["status"] == "ready", track
     return track
-
-
-def stored_files(api: ApiProcess) -> set[Path]:
-    """Everything below the upload folder, half-written files included."""
-    return {path for path in (api.data_dir / "uploads").rglob("*") if path.is_file()}
 
 
 class WorkerProcess:

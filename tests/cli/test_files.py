@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.builders.files import create_doc, create_file, stored_files
+from tests.builders.files import create_doc, create_file
 from tests.builders.products import create_product, create_staff, run_sql
+from tests.builders.storage import stored_files
 from tests.builders.tracks import create_track
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user

@@ -4,8 +4,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.builders.files import ACCEPTED, create_doc, pdf, png, post_file, stored_files
+from tests.builders.files import ACCEPTED, create_doc, pdf, png, post_file
 from tests.builders.products import audit_of, create_product, create_staff
+from tests.builders.storage import stored_files
 from tests.builders.tracks import worker_process
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess, error_of

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.builders.files import Upload, create_doc, pdf, post_file, stored_files
+from tests.builders.files import Upload, create_doc, pdf, post_file
 from tests.builders.products import create_product, create_staff, run_sql
+from tests.builders.storage import stored_files
 from tests.disks import small_disk
 from tests.locking import held
 from tests.servers import ApiProcess, api_process

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from tests.api_fixtures import api, module_database_url
-from tests.builders.files import stored_files
+from tests.builders.storage import stored_files
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.builders.files import Upload, begin_upload, create_file, pdf, post_file, stored_files
+from tests.builders.files import Upload, begin_upload, create_file, pdf, post_file
 from tests.builders.products import run_sql
+from tests.builders.storage import stored_files
 from tests.builders.tracks import worker_process
 from tests.builders.user_products import create_gear
 from tests.builders.users import PASSWORD, Account, create_user

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from tests import raw_http
-from tests.builders.files import ACCEPTED, create_file, pdf, post_file, stored_files
+from tests.builders.files import ACCEPTED, create_file, pdf, post_file
 from tests.builders.products import create_staff
+from tests.builders.storage import stored_files
 from tests.builders.tracks import multipart
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user

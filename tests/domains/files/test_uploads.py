@@ -8,17 +8,9 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 from tests import raw_http
-from tests.builders.files import (
-    archive,
-    create_file,
-    jpeg,
-    pdf,
-    png,
-    post_file,
-    stored_files,
-    webp,
-)
+from tests.builders.files import archive, create_file, jpeg, pdf, png, post_file, webp
 from tests.builders.products import run_sql
+from tests.builders.storage import stored_files
 from tests.builders.tracks import multipart
 from tests.builders.user_products import create_gear
 from tests.builders.users import create_user

@@ -13,7 +13,8 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from tests.builders.tracks import create_track, multipart, stored_files, wav
+from tests.builders.storage import stored_files
+from tests.builders.tracks import create_track, multipart, wav
 from tests.builders.users import create_user
 from tests.servers import ApiProcess, api_process
 

@@ -6,14 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.builders.tracks import (
-    WorkerProcess,
-    create_track,
-    get_track,
-    ready_track,
-    stored_files,
-    wav,
-)
+from tests.builders.storage import stored_files
+from tests.builders.tracks import WorkerProcess, create_track, get_track, ready_track, wav
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 

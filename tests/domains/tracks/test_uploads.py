@@ -8,13 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests import raw_http
-from tests.builders.tracks import (
-    create_track,
-    multipart,
-    post_track,
-    stored_files,
-    wav,
-)
+from tests.builders.storage import stored_files
+from tests.builders.tracks import create_track, multipart, post_track, wav
 from tests.builders.users import create_user
 from tests.conftest import TestServer
 from tests.servers import ApiProcess, api_process, error_of

@@ -20,12 +20,12 @@ from tests.audio.synthesis import (
     wav_bytes,
     write_samples,
 )
+from tests.builders.storage import stored_files
 from tests.builders.tracks import (
     WorkerProcess,
     create_track,
     get_track,
     ready_track,
-    stored_files,
     wait_for_analysis,
     wav,
 )

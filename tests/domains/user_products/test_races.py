@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.builders.files import create_file, pdf, post_file, stored_files
+from tests.builders.files import create_file, pdf, post_file
 from tests.builders.products import create_product, run_sql
+from tests.builders.storage import stored_files
 from tests.builders.tracks import multipart, worker_process
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user

@@ -7,14 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.audio.synthesis import wav_bytes
-from tests.builders.tracks import (
-    create_track,
-    get_track,
-    multipart,
-    ready_track,
-    stored_files,
-    worker_process,
-)
+from tests.builders.storage import stored_files
+from tests.builders.tracks import create_track, get_track, multipart, ready_track, worker_process
 from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
 from tests.domains.users.test_avatar import picture
 from tests.servers import ApiProcess, error_of
