@@ -95,12 +95,12 @@ def units(text: str) -> Iterator[Unit]:
     """Those of the text, in its order. Punctuation is none."""
     pattern = _ASCII_UNIT if text.isascii() else _UNIT
     for match in pattern.finditer(text):
-        parts, joined = _parts(match.group())
+        unit = match.group()
+        parts, joined = _remembered_parts(unit) if len(unit) <= MAX_PART else _parts(unit)
         if parts:
             yield Unit(match.start(), match.end(), parts, joined)
 
 
-@functools.lru_cache(50_000)
 def _parts(unit: str) -> tuple[tuple[str, ...], str | None]:
     found: list[str] = []
     runs = list(_PART.finditer(unit))
@@ -119,6 +119,10 @@ def _parts(unit: str) -> tuple[tuple[str, ...], str | None]:
     if 1 < len(runs) <= _MAX_JOINED_PARTS and not unspaced:
         joined = "".join(_fold_part(run.group()) for run in runs)[:MAX_PART]
     return tuple(found), joined
+
+
+# What is long seldom comes again, and may be a whole text without spaces.
+_remembered_parts = functools.lru_cache(50_000)(_parts)
 
 
 def _fold_part(run: str) -> str:

@@ -10,6 +10,8 @@ from talas.domains.search.queries import Question
 MAX_FRAGMENT = 200
 _BEFORE = 60
 _MOST_READ = 20_000
+# For one text: hundreds of words compared with each other letter by letter would take seconds.
+_MOST_COMPARED = 300
 
 Spans = list[tuple[int, int]]
 
@@ -22,8 +24,9 @@ def highlight(question: Question, fields: Mapping[str, str | None]) -> dict[str,
     texts = {name: list(units(text[:_MOST_READ])) for name, text in fields.items() if text}
     asked = [*question.words, *question.extras]
     spans: dict[str, Spans] = {name: [] for name in texts}
+    patience = _Patience()
     for word in asked:
-        for matches in _ways(word, may_go_on=word is question.last):
+        for matches in _ways(word, patience, may_go_on=word is question.last):
             hits = {name: _spans(found, matches) for name, found in texts.items()}
             if any(hits.values()):
                 for name, more in hits.items():
@@ -48,8 +51,9 @@ def worst_match(question: Question, text: str) -> Match | None:
     """Of the words of the question in the text; None where one is not in it."""
     found = list(units(text))
     worst = Match.AS_WRITTEN
+    patience = _Patience()
     for word in question.words:
-        ways = _ways(word, may_go_on=word is question.last)
+        ways = _ways(word, patience, may_go_on=word is question.last)
         match = next((way for way in Match if _spans(found, ways[way])), None)
         if match is None:
             return None
@@ -57,7 +61,18 @@ def worst_match(question: Question, text: str) -> Match | None:
     return worst
 
 
-def _ways(word: Unit, *, may_go_on: bool) -> list[Callable[[Unit], bool]]:
+class _Patience:
+    """How many pairs of words may still be compared letter by letter."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_COMPARED
+
+    def spend(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+def _ways(word: Unit, patience: _Patience, *, may_go_on: bool) -> list[Callable[[Unit], bool]]:
     """In the order of Match."""
     asked = {*word.parts, word.word}
     forms = {stem for part in word.parts for stem in stems(part)}
@@ -72,15 +87,18 @@ def _ways(word: Unit, *, may_go_on: bool) -> list[Callable[[Unit], bool]]:
         return any(stem in forms for part in unit.parts for stem in stems(part))
 
     def misspelt(unit: Unit) -> bool:
-        return any(_nearly(part, found, may_go_on) for part in word.parts for found in unit.parts)
+        return any(
+            _nearly(part, found, may_go_on)
+            for part in word.parts
+            for found in unit.parts
+            if allowed_edits(part) and patience.spend()
+        )
 
     return [as_written, in_another_form, misspelt]
 
 
 def _nearly(asked: str, found: str, may_go_on: bool) -> bool:
     most = allowed_edits(asked)
-    if most == 0:
-        return False
     if within_edits(asked, found, most):
         return True
     lengths = range(len(asked) - 1, min(len(found), len(asked) + 2)) if may_go_on else ()
