@@ -45,5 +45,47 @@ def exchange(address: tuple[str, int], request: bytes) -> Answer:
     )
 
 
+def form_headers(token: str) -> list[str]:
+    """Of a form whose boundary is ``XyZ``."""
+    return [
+        f"Authorization: Bearer {token}",
+        "Content-Type: multipart/form-data; boundary=XyZ",
+    ]
+
+
+def form_head(path: str, token: str, length: str) -> bytes:
+    """As ``form_headers``; ``length`` is the header that tells of the body's."""
+    lines = (f"POST /api/v1{path} HTTP/1.1", "Host: x", length, *form_headers(token))
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def pour(
+    address: tuple[str, int], head: bytes, block: bytes, *, chunked: bool
+) -> tuple[bytes, int]:
+    """Sends a gigabyte that begins with ``block``, unless the other end hangs up before: how its
+    answer begins, and how many bytes were sent."""
+    sent = 0
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(head)
+        try:
+            while sent < 1_000_000_000:
+                chunk = b"%x\r\n%s\r\n" % (len(block), block) if chunked else block
+                connection.sendall(chunk)
+                sent += len(chunk)
+                block = bytes(65536)
+        except ConnectionError:
+            pass
+        return connection.recv(65536), sent
+
+
+def break_off(address: tuple[str, int], request: bytes) -> None:
+    """Sends what is no whole request, and waits until the other end has hung up."""
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+
 def _bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode()

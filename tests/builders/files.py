@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from tests.builders.tracks import multipart
+from tests.raw_http import form_head
 from tests.servers import ApiProcess
 
 ODT_TYPE = "application/vnd.oasis.opendocument.text"
@@ -156,13 +157,9 @@ def begin_upload(
 ) -> tuple[socket.socket, bytes]:
     """An upload of which ``sent`` bytes have been sent, and the rest of it."""
     body = multipart(content, filename="a.pdf", type="manual")
-    head = (
-        f"POST /api/v1{path} HTTP/1.1\r\nHost: x\r\n"
-        f"Content-Length: {len(body)}\r\nAuthorization: Bearer {token}\r\n"
-        "Content-Type: multipart/form-data; boundary=XyZ\r\n\r\n"
-    )
+    head = form_head(path, token, f"Content-Length: {len(body)}")
     connection = socket.create_connection(api.address, timeout=10)
-    connection.sendall(head.encode() + body[:sent])
+    connection.sendall(head + body[:sent])
     return connection, body[sent:]
 
 

@@ -1,6 +1,5 @@
 """What must not come in with gear's files, and what of it stays: nothing."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
@@ -32,13 +31,6 @@ def api(test_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def _upload(api: ApiProcess, shelf: Shelf, content: bytes, filename: str) -> httpx.Response:
     return post_file(api, shelf.owner.token, shelf.path, content=content, filename=filename)
-
-
-def _raw_headers(shelf: Shelf) -> list[str | bytes]:
-    return [
-        f"Authorization: Bearer {shelf.owner.token}",
-        "Content-Type: multipart/form-data; boundary=XyZ",
-    ]
 
 
 @pytest.mark.usefixtures("_nothing_stays")
@@ -128,21 +120,10 @@ def test_what_is_too_large_is_not_read_to_the_end(
 ) -> None:
     """The sender of 1 GB hears of it early, although it has not stopped sending."""
     length = "Content-Length: 1000000000" if announced else "Transfer-Encoding: chunked"
-    lines = [f"POST /api/v1{shelf.path} HTTP/1.1", "Host: x", length]
-    lines += map(str, _raw_headers(shelf))
+    head = raw_http.form_head(shelf.path, shelf.owner.token, length)
     block = multipart(pdf(size=100_000), filename="a.pdf", type="manual")[:-10]
-    sent = 0
-    with socket.create_connection(api.address, timeout=10) as connection:
-        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-        try:
-            while sent < 1_000_000_000:
-                chunk = block if announced else b"%x\r\n%s\r\n" % (len(block), block)
-                connection.sendall(chunk)
-                sent += len(chunk)
-                block = bytes(65536)
-        except ConnectionError:
-            pass
-        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+    answer, sent = raw_http.pour(api.address, head, block, chunked=not announced)
+    assert answer.startswith(b"HTTP/1.1 413 ")
     assert sent < 50_000_000
 
 
@@ -150,13 +131,8 @@ def test_what_is_too_large_is_not_read_to_the_end(
 @pytest.mark.parametrize("cut_at", [50, 150, 60_000, 200_000])
 def test_a_body_cut_off_leaves_nothing(api: ApiProcess, shelf: Shelf, cut_at: int) -> None:
     body = multipart(pdf(size=250_000), filename="a.pdf", type="manual")
-    lines = [f"POST /api/v1{shelf.path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
-    head = "\r\n".join([*lines, *map(str, _raw_headers(shelf))]).encode()
-    with socket.create_connection(api.address, timeout=10) as connection:
-        connection.sendall(head + b"\r\n\r\n" + body[:cut_at])
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(65536):
-            pass
+    head = raw_http.form_head(shelf.path, shelf.owner.token, f"Content-Length: {len(body)}")
+    raw_http.break_off(api.address, head + body[:cut_at])
     api.client.get("/auth/me", token=shelf.owner.token)
 
 
@@ -212,7 +188,7 @@ def test_names_of_all_kinds(api: ApiProcess, shelf: Shelf, sent: str, kept: str)
         api.address,
         "POST",
         f"/api/v1{shelf.path}",
-        headers=_raw_headers(shelf),
+        headers=raw_http.form_headers(shelf.owner.token),
         body=multipart(pdf(), filename=sent, type="manual"),
     )
     assert answer.status == 201, answer.body
@@ -239,7 +215,11 @@ def test_names_of_all_kinds(api: ApiProcess, shelf: Shelf, sent: str, kept: str)
 def test_headers_cannot_be_forged(api: ApiProcess, shelf: Shelf, name: bytes) -> None:
     body = multipart(pdf(), filename="NAME", type="manual").replace(b"NAME", name)
     answer = raw_http.send(
-        api.address, "POST", f"/api/v1{shelf.path}", headers=_raw_headers(shelf), body=body
+        api.address,
+        "POST",
+        f"/api/v1{shelf.path}",
+        headers=raw_http.form_headers(shelf.owner.token),
+        body=body,
     )
     assert answer.status in (201, 400)
     if answer.status == 201:

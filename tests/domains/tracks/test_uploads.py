@@ -1,6 +1,5 @@
 """What comes in by ``POST /tracks``, and what of it stays when it must not come in."""
 
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -45,13 +44,6 @@ def _total(api: ApiProcess, token: str) -> int:
     return total
 
 
-def _raw_headers(token: str) -> list[str | bytes]:
-    return [
-        f"Authorization: Bearer {token}",
-        "Content-Type: multipart/form-data; boundary=XyZ",
-    ]
-
-
 def test_answers_with_the_track_that_is_being_processed(api: ApiProcess, token: str) -> None:
     answer = post_track(
         api,
@@ -87,7 +79,7 @@ def test_fields_may_come_behind_the_file(api: ApiProcess, token: str) -> None:
     body = multipart(wav())[: -len("--XyZ--\r\n")]
     body += b'--XyZ\r\nContent-Disposition: form-data; name="title"\r\n\r\nLate\r\n--XyZ--\r\n'
     answer = raw_http.send(
-        api.address, "POST", "/api/v1/tracks", headers=_raw_headers(token), body=body
+        api.address, "POST", "/api/v1/tracks", headers=raw_http.form_headers(token), body=body
     )
     assert answer.status == 201, answer.body
     assert b'"title":"Late"' in answer.body
@@ -181,20 +173,10 @@ def test_what_is_too_large_is_not_read_to_the_end(
 ) -> None:
     """The sender of 1 GB hears of it early, although it has not stopped sending."""
     length = "Content-Length: 1000000000" if announced else "Transfer-Encoding: chunked"
-    lines = ["POST /api/v1/tracks HTTP/1.1", "Host: x", length, *map(str, _raw_headers(token))]
+    head = raw_http.form_head("/tracks", token, length)
     block = multipart(wav(seconds=6))[:-10]
-    sent = 0
-    with socket.create_connection(api.address, timeout=10) as connection:
-        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-        try:
-            while sent < 1_000_000_000:
-                chunk = block if announced else b"%x\r\n%s\r\n" % (len(block), block)
-                connection.sendall(chunk)
-                sent += len(chunk)
-                block = bytes(65536)
-        except ConnectionError:
-            pass
-        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+    answer, sent = raw_http.pour(api.address, head, block, chunked=not announced)
+    assert answer.startswith(b"HTTP/1.1 413 ")
     assert sent < 50_000_000
 
 
@@ -221,13 +203,8 @@ def test_curl_hears_of_413_before_it_sends(api: ApiProcess, token: str, tmp_path
 @pytest.mark.parametrize("cut_at", [50, 150, 60_000, 200_000])
 def test_a_body_cut_off_leaves_nothing(api: ApiProcess, token: str, cut_at: int) -> None:
     body = multipart(wav(size=250_000))
-    lines = ["POST /api/v1/tracks HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
-    head = "\r\n".join([*lines, *map(str, _raw_headers(token))]).encode()
-    with socket.create_connection(api.address, timeout=10) as connection:
-        connection.sendall(head + b"\r\n\r\n" + body[:cut_at])
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(65536):
-            pass
+    head = raw_http.form_head("/tracks", token, f"Content-Length: {len(body)}")
+    raw_http.break_off(api.address, head + body[:cut_at])
     api.client.get("/auth/me", token=token)
 
 
