@@ -106,7 +106,7 @@ class Edge:
 
         self._open += 1
         self._idle.clear()
-        self._tell_open_soon()
+        self._tell_open()
         try:
             if _is_preflight(scope, headers):
                 await self._answer_preflight(headers[b"origin"], send_with_id)
@@ -117,18 +117,20 @@ class Edge:
             self._open -= 1
             if not self._open:
                 self._idle.set()
-            self._tell_open_soon()
+            self._tell_open()
             took = time.perf_counter() - started
             self._observe(method, scope.get("path_template"), status, took)
             self._access_log.write(method, scope["path"], status, took, request_id, user_id)
 
-    def _tell_open_soon(self) -> None:
-        """Together: a figure that processes share costs more than many a step of a request."""
+    def _tell_open(self) -> None:
+        """At once, and of what follows together: a figure that processes share costs more than
+        many a step of a request."""
         if not self._telling_open:
             self._telling_open = True
-            asyncio.get_running_loop().call_later(GATHER_S, self._tell_open)
+            OPEN_REQUESTS.set(self._open)
+            asyncio.get_running_loop().call_later(GATHER_S, self._tell_last_open)
 
-    def _tell_open(self) -> None:
+    def _tell_last_open(self) -> None:
         self._telling_open = False
         OPEN_REQUESTS.set(self._open)
 
