@@ -2,6 +2,7 @@
 
 import enum
 import html
+import itertools
 from collections.abc import Callable, Mapping
 
 from talas.domains.search.analysis import Unit, allowed_edits, stems, units, within_edits
@@ -76,6 +77,7 @@ def _ways(word: Unit, patience: _Patience, *, may_go_on: bool) -> list[Callable[
     """In the order of Match."""
     asked = {*word.parts, word.word}
     forms = {stem for part in word.parts for stem in stems(part)}
+    lenient = [part for part in dict.fromkeys(word.parts) if allowed_edits(part)]
 
     def as_written(unit: Unit) -> bool:
         if asked & {*unit.parts, unit.word}:
@@ -87,12 +89,12 @@ def _ways(word: Unit, patience: _Patience, *, may_go_on: bool) -> list[Callable[
         return any(stem in forms for part in unit.parts for stem in stems(part))
 
     def misspelt(unit: Unit) -> bool:
-        return any(
-            _nearly(part, found, may_go_on)
-            for part in word.parts
-            for found in unit.parts
-            if allowed_edits(part) and patience.spend()
-        )
+        for part, found in itertools.product(lenient, dict.fromkeys(unit.parts)):
+            if not patience.spend():
+                return False
+            if _nearly(part, found, may_go_on):
+                return True
+        return False
 
     return [as_written, in_another_form, misspelt]
 
