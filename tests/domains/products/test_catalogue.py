@@ -6,16 +6,10 @@ import pytest
 from tests.builders.products import (
     create_category,
     create_product,
-    create_staff,
 )
 from tests.builders.searches import index_now
 from tests.builders.users import Account
 from tests.servers import ApiProcess, error_of
-
-
-@pytest.fixture(scope="module")
-def admin(api: ApiProcess) -> Account:
-    return create_staff(api)
 
 
 @pytest.fixture(scope="module")
