@@ -86,7 +86,9 @@ class TestRename:
         assert answer.status_code == 409
         assert error_of(answer) == "There is a tag named taken already; merge this one into it"
 
-    @pytest.mark.parametrize("name", ["", "  ", "x" * 51, "a\0b", None, 5, ["x"]], ids=ascii)
+    @pytest.mark.parametrize(
+        "name", ["", "  ", "\u200b", "x" * 51, "a\0b", "a,b", None, 5, ["x"]], ids=ascii
+    )
     def test_refuses_what_does_not_fit(
         self, api: ApiProcess, ann: Account, moderator: Account, name: Any
     ) -> None:

@@ -76,14 +76,14 @@ def test_what_begins_so_comes_before_near_misses(
 
 
 def test_without_letters_the_most_used(api: ApiProcess, bob: Account) -> None:
-    for query in ({}, {"q": ""}, {"q": "  "}):
+    for query in ({}, {"q": ""}, {"q": "  "}, {"q": "\u200b"}):
         tags = found_tags(api, bob.token, limit=100, **query)
         assert "ambient techno" in tags
         assert [*tags.values()] == sorted(tags.values(), reverse=True)
 
 
 @pytest.mark.parametrize(
-    "q", ["%", "_", "\\", "?!.,-", "🎛️", "'; DROP TABLE tags; --", '"', "שלום", "x" * 200, "\u200b"]
+    "q", ["%", "_", "\\", "?!.,-", "🎛️", "'; DROP TABLE tags; --", '"', "שלום", "x" * 200]
 )
 def test_odd_letters_find_nothing(api: ApiProcess, bob: Account, q: str) -> None:
     assert found(api, bob, q) == []

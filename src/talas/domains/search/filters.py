@@ -12,7 +12,7 @@ from talas.core.database import MAX_ID
 from talas.core.http.pagination import parse_int
 from talas.core.text import FieldChecks
 from talas.domains.search.music_keys import KEYS, canonical_key
-from talas.domains.tags.service import MAX_TAG, MAX_TAGS, normal_form
+from talas.domains.tags.names import check_tags
 from talas.domains.tracks.service import check_license
 
 SORTS = ("relevance", "newest", "plays", "likes", "duration")
@@ -78,14 +78,7 @@ class _Reader:
         self._checks = checks
 
     def tags(self) -> tuple[str, ...]:
-        names = []
-        for tag in self._query.get("tags", "").split(","):
-            name = self._checks.text("tags", normal_form(tag), max_length=MAX_TAG)
-            if name:
-                names.append(name)
-        if len(names) > MAX_TAGS:
-            self._checks.fail("tags", f"tags must be at most {MAX_TAGS}")
-        return tuple(dict.fromkeys(names))
+        return tuple(check_tags(self._checks, [self._query.get("tags", "")]))
 
     def seconds(self, field: str) -> int | None:
         text = self._query.get(field)

@@ -1,7 +1,4 @@
-"""What a tag may be called, which tags a track carries, how much each is used, and how moderators
-keep them in order."""
-
-import unicodedata
+"""Which tags a track carries, how much each is used, and how moderators keep them in order."""
 
 import asyncpg
 
@@ -12,31 +9,12 @@ from talas.core.http.pagination import Page
 from talas.core.text import FieldChecks
 from talas.domains.admin.service import Administrator, write_audit
 from talas.domains.tags import sql
+from talas.domains.tags.names import MAX_TAG, check_tag, normal_form
 from talas.domains.tags.schemas import Tag
 from talas.domains.tags.spelling import edit_distance, forgiven_edits
 
-MAX_TAGS = 20
-MAX_TAG = 50
 # A tag may have many uses to move.
 MODERATION_TIMEOUT_MS = 60_000
-
-
-def normal_form(tag: str) -> str:
-    """What two spellings have in common that name the same tag, once they are trimmed."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag).lower())
-
-
-def check_tags(checks: FieldChecks, tags: list[str]) -> list[str]:
-    """In their normal form, each once, in the order given; empty ones fall away."""
-    names: list[str] = []
-    for tag in tags:
-        # Before the length is checked: lower case may be longer.
-        name = checks.text("tags", normal_form(tag), max_length=MAX_TAG)
-        if name and name not in names:
-            names.append(name)
-    if len(names) > MAX_TAGS:
-        checks.fail("tags", f"tags must be at most {MAX_TAGS}")
-    return names
 
 
 async def set_tags(conn: Connection, track_id: int, names: list[str]) -> None:
@@ -87,7 +65,9 @@ async def find_tags(conn: Connection, viewer_id: int, text: str, *, limit: int) 
 async def rename_tag(conn: Connection, by: Administrator, tag_id: int, name: str) -> Tag:
     """Raises NotFound, InvalidData for what cannot be a tag, Conflict when the name is taken."""
     checks = FieldChecks()
-    name = checks.text("name", normal_form(name), max_length=MAX_TAG, min_length=1)
+    name = check_tag(checks, "name", name, min_length=1)
+    if "," in name:
+        checks.fail("name", "name must not contain a comma")
     checks.finish()
     tag = (await _hold_tags(conn, tag_id))[tag_id]
     if name != tag.name:

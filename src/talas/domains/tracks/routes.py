@@ -17,7 +17,7 @@ from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
 from talas.core.uploads import received
-from talas.domains.tags.service import normal_form
+from talas.domains.tags.names import normal_form
 from talas.domains.tracks import access, media, service
 from talas.domains.tracks.lists import service as lists
 from talas.domains.tracks.moderation.routes import api_routes as moderation_routes

@@ -11,7 +11,8 @@ from talas.core.objects import delete_later
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
 from talas.core.uploads import Upload
-from talas.domains.tags.service import check_tags, lock_tags_of_user, set_tags
+from talas.domains.tags.names import check_tags
+from talas.domains.tags.service import lock_tags_of_user, set_tags
 from talas.domains.tracks import access, sql
 from talas.domains.tracks.analysis import service as analysis
 from talas.domains.tracks.licenses import ALL_RIGHTS_RESERVED, MAX_LENGTH, canonical_license
@@ -31,14 +32,13 @@ def read_form(fields: dict[str, list[str]]) -> NewTrack:
     tags add up; empty means left out."""
     checks = FieldChecks()
     last = {name: values[-1] for name, values in fields.items()}
-    tags = [tag for value in fields.get("tags", ()) for tag in value.split(",")]
     track = NewTrack(
         title=checks.text("title", last.get("title", ""), max_length=MAX_TITLE) or None,
         artist=checks.text("artist", last.get("artist", ""), max_length=MAX_TITLE) or None,
         description=checks.text(
             "description", last.get("description", ""), max_length=MAX_DESCRIPTION
         ),
-        tags=check_tags(checks, tags),
+        tags=check_tags(checks, fields.get("tags", [])),
         visibility=checks.one_of(
             "visibility", last.get("visibility", "").strip() or "public", VISIBILITIES
         ),
