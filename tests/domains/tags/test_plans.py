@@ -69,7 +69,7 @@ async def test_no_tag_statement_reads_all_tags(filled: asyncpg.Connection) -> No
         (sql.SELECT_TAGS_BY_PREFIX, (VIEWER, "ab", 20), 1_500),
         # The letter that most begin with has a sixteenth of them.
         (sql.SELECT_TAGS_BY_PREFIX, (VIEWER, "axyz", 20), 3_000),
-        (sql.SELECT_TAGS_SPELT_LIKE, (VIEWER, name[1:], 2), 500),
-        (sql.SELECT_TAGS_SPELT_LIKE, (VIEWER, "abcdefg", 1), 500),
+        (sql.SELECT_TAGS_SPELT_LIKE, (VIEWER, name[1:], 2, 100), 500),
+        (sql.SELECT_TAGS_SPELT_LIKE, (VIEWER, "abcdefg", 1, 100), 500),
     ):
         assert await rows_read(filled, statement, *arguments) <= most, (statement, arguments)

@@ -13,6 +13,8 @@ from talas.domains.tags.names import MAX_TAG, check_tag, normal_form
 from talas.domains.tags.schemas import Tag
 from talas.domains.tags.spelling import edit_distance, forgiven_edits
 
+# The spellings that a search compares letter by letter, the most used first.
+MAX_COMPARED = 100
 # A tag may have many uses to move.
 MODERATION_TIMEOUT_MS = 60_000
 
@@ -53,11 +55,13 @@ async def find_tags(conn: Connection, viewer_id: int, text: str, *, limit: int) 
     edits = forgiven_edits(name)
     if len(found) == limit or not edits or len(name) > MAX_TAG + edits:
         return found
-    alike = await sql.select_tags_spelt_like(conn, name, edits=edits, viewer_id=viewer_id)
+    alike = await sql.select_tags_spelt_like(
+        conn, name, edits=edits, viewer_id=viewer_id, limit=MAX_COMPARED
+    )
     near = [
         (distance, -tag.usage_count, tag.name, tag)
         for tag in alike
-        if not tag.name.startswith(name) and (distance := edit_distance(name, tag.name)) <= edits
+        if (distance := edit_distance(name, tag.name, most=edits)) <= edits
     ]
     return [*found, *(tag for *_, tag in sorted(near))][:limit]
 

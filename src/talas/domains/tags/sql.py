@@ -218,15 +218,19 @@ FROM tags AS g
 LEFT JOIN own ON own.tag_id = g.id
 WHERE g.id = ANY(ARRAY(SELECT tag_id FROM tag_spellings WHERE keys && spelling_keys($2::TEXT)))
   AND abs(char_length(g.name) - char_length($2::TEXT)) <= $3
+  AND NOT starts_with(g.name, $2::TEXT)
   AND (g.usage_count > 0 OR own.uses > 0)
+ORDER BY 3 DESC, g.name
+LIMIT $4
 """  # noqa: S608
 
 
 async def select_tags_spelt_like(
-    conn: Connection, name: str, *, edits: int, viewer_id: int
+    conn: Connection, name: str, *, edits: int, viewer_id: int, limit: int
 ) -> list[Tag]:
-    """All that are at most ``edits`` (one or two) from the name, and some that are not."""
-    return as_rows(Tag, await conn.fetch(SELECT_TAGS_SPELT_LIKE, viewer_id, name, edits))
+    """Those that are at most ``edits`` (one or two) from the name and do not begin with it, and
+    some that are not so near, the most used first."""
+    return as_rows(Tag, await conn.fetch(SELECT_TAGS_SPELT_LIKE, viewer_id, name, edits, limit))
 
 
 SELECT_TAG = f"""
