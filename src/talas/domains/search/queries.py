@@ -199,16 +199,18 @@ class _Words:
         return must(*(any_of(term(name, stem) for stem in stems(part)) for part in word.parts))
 
     def _misspelt(self, word: Unit, may_go_on: bool) -> list[Query]:
-        ways = [_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT)]
+        """To go through all words for those that are nearly so is what a search takes longest for:
+        what starts nearly so has those among it that are nearly so, and is not asked for twice."""
         if self._level is Level.TYPOS:
-            # To look for two wrong letters costs as much as all the rest.
-            return ways
-        ways.append(_points(self._misspelt_in("names", word), relevance.NAME_MISSPELT))
+            return [_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT)]
+        ways = [_points(self._misspelt_in("names", word), relevance.NAME_MISSPELT)]
         if may_go_on and allowed_edits(word.parts[-1]):
             ways += [
                 _points(self._misspelt_start("names", word), relevance.NAME_START_MISSPELT),
-                _points(self._misspelt_start("words", word), relevance.ANY_START_MISSPELT),
+                _points(self._misspelt_start("words", word), relevance.ANY_MISSPELT),
             ]
+        else:
+            ways.append(_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT))
         return ways
 
     def _misspelt_in(self, part_name: str, word: Unit) -> Query:
