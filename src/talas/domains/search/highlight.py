@@ -1,6 +1,7 @@
 """Shows in a text where it holds what was asked for: HTML, escaped, with ``<mark>``."""
 
 import enum
+import functools
 import html
 import itertools
 from collections.abc import Callable, Mapping
@@ -99,6 +100,7 @@ def _ways(word: Unit, patience: _Patience, *, may_go_on: bool) -> list[Callable[
     return [as_written, in_another_form, misspelt]
 
 
+@functools.lru_cache(20_000)
 def _nearly(asked: str, found: str, may_go_on: bool) -> bool:
     most = allowed_edits(asked)
     if within_edits(asked, found, most):
