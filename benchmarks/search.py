@@ -26,6 +26,7 @@ from talas.domains.search.entities import (
 )
 from talas.domains.search.filters import read_wanted
 from talas.domains.search.queries import read_question
+from talas.domains.search.rebuild import commit_every
 from talas.domains.search.service import find
 from talas.domains.search.tracks import find_tracks
 
@@ -186,10 +187,14 @@ def measure() -> Iterator[Figure]:
 
 
 def build(corpus: Corpus, size: int, folder: str) -> tantivy.Searcher:
+    """As ``talas search reindex`` does it, but for the database."""
     index = tantivy.Index(schema(), folder)
     writer = index.writer(_HEAP, 1)
-    for entity in corpus.entities(size):
+    every = commit_every(size)
+    for number, entity in enumerate(corpus.entities(size), start=1):
         writer.add_document(document(entity))
+        if number % every == 0:
+            writer.commit()
     writer.commit()
     writer.wait_merging_threads()
     index.reload()

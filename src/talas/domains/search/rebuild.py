@@ -1,6 +1,7 @@
 """The whole index anew, beside the one that answers meanwhile."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,9 @@ from talas.domains.search.writer import GenerationWriter
 PAGE = 500
 MOVE = 20_000
 FEW = 1_000
+# tantivy merges segments that are about as large as soon as there are so many.
+_MERGED = 8
+_LARGEST_COMMIT = 30_000
 
 Report = Callable[[str, int], None]
 AnswerT = TypeVar("AnswerT")
@@ -33,8 +37,17 @@ class Pace(msgspec.Struct, frozen=True):
     pause_s: float = 0.0
 
 
-ALONE = Pace(heap=200_000_000, threads=2)
+ALONE = Pace(heap=200_000_000, threads=1)
 BESIDE_REQUESTS = Pace(heap=30_000_000, threads=1, pause_s=0.001)
+
+
+def commit_every(count: int) -> int:
+    """After how many of ``count`` documents to commit so that they end up in one segment, or
+    nearly: a search for words that are misspelt goes through the words of every segment."""
+    commits = _MERGED
+    while count > commits * _LARGEST_COMMIT:
+        commits *= _MERGED
+    return max(PAGE, math.ceil(count / commits))
 
 
 async def rebuild(db: Database, folder: Path, pace: Pace, report: Report | None = None) -> Path:
@@ -80,6 +93,8 @@ class _Build:
         self._pace = pace
         self._report = report
         self._thread = ThreadPoolExecutor(1, "search-rebuild")
+        self._every = PAGE
+        self._uncommitted = 0
 
     async def run(self) -> None:
         writer: GenerationWriter | None = None
@@ -97,6 +112,8 @@ class _Build:
     async def _fill(self, writer: GenerationWriter) -> None:
         """Changes that commit meanwhile have a later position, and are taken in at the end."""
         source = await self._read_source()
+        async with self._db.connection() as conn:
+            self._every = commit_every(sum((await sql.count_rows(conn)).values()))
         for kind in sql.KINDS:
             await self._fill_kind(writer, kind)
         end = (await self._read_source()).position
@@ -122,6 +139,10 @@ class _Build:
             reading = asyncio.create_task(self._read_page(kind, page[-1].id))
             try:
                 await self._in_thread(writer.add, page)
+                self._uncommitted += len(page)
+                if self._uncommitted >= self._every:
+                    await self._in_thread(writer.commit_part)
+                    self._uncommitted = 0
             finally:
                 if not reading.done():
                     await asyncio.wait({reading})

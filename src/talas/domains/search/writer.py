@@ -59,6 +59,11 @@ class GenerationWriter:
             write_stamp(self._open, stamp)
             self._open.commit()
 
+    def commit_part(self) -> None:
+        """Of a new index, which nobody takes for complete before it has a stamp."""
+        with naming_failures():
+            self._open.commit()
+
     def finish(self) -> None:
         """Waits for the merging of segments that commits have begun, and closes."""
         with naming_failures():
