@@ -45,8 +45,7 @@ def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id:
     them misspelt; else those that have half of them. What the search is narrowed to never makes it
     look for other words.
     """
-    query = _query(searcher, wanted, user_id)
-    total = _count(searcher, query)
+    query, total = _query(searcher, wanted, user_id)
     ids: list[int] = []
     # What lies before the page takes memory: only where it is there.
     if page.offset < total:
@@ -54,17 +53,22 @@ def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id:
     return FoundIds(ids, total, count_facets(searcher, query))
 
 
-def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> Query:
+def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> tuple[Query, int]:
+    """And how many it matches."""
     groups = tuple(visible_groups(searcher, "tracks", user_id))
     filters = [without_points(query) for query in _filters(wanted)]
     if not wanted.text:
-        return must(any_of(everything_in(group, user_id=user_id) for group in groups), *filters)
+        everything = any_of(everything_in(group, user_id=user_id) for group in groups)
+        query = must(everything, *filters)
+        return query, _count(searcher, query)
     question = read_question(wanted.text)
     for level in _levels(question):
         found = any_of(found_in(group, question, level, user_id=user_id) for group in groups)
-        if _count(searcher, found):
-            return must(found, *filters)
-    return Query.empty_query()
+        query = must(found, *filters)
+        total = _count(searcher, query)
+        if total or (filters and _count(searcher, found)):
+            return query, total
+    return Query.empty_query(), 0
 
 
 def _levels(question: Question) -> Iterator[Level]:
