@@ -18,7 +18,14 @@ from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess, api_process, environment_of
 
-ORPHANS = ("uploads/tracks/ab12", "uploads/files/cd34", "internal_docs/docs/ef56")
+ORPHANS = tuple(
+    f"{shelf}/{'0123456789abcdef' * 2}"
+    for shelf in ("uploads/tracks", "uploads/files", "internal_docs/docs")
+)
+STRAYS = (
+    *("uploads/tracks/.DS_Store", "uploads/files/Thumbs.db", "internal_docs/docs/.nfs000"),
+    *("uploads/tracks/old backup/song.wav", "uploads/files/cd34/notes.txt", "uploads/stray"),
+)
 
 
 @pytest.fixture
@@ -113,6 +120,22 @@ def test_deletes_what_belongs_to_nothing(house: House) -> None:
         assert result.counts(shelf) == [2, 1, 1, 0, 0]
     assert stored_files(house.api) == before
     assert reconcile(house.api, "--dry-run").code == 0
+
+
+def test_leaves_what_is_not_talas_own(house: House) -> None:
+    """Other programs put files of theirs beside ours."""
+    before = stored_files(house.api)
+    strays = [house.api.data_dir / stray for stray in STRAYS]
+    for stray in strays:
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(b"x")
+        os.utime(stray, (0, 0))
+    result = reconcile(house.api)
+    assert result.code == 0, result
+    for shelf in ("tracks", "files", "docs"):
+        assert result.counts(shelf)[1:] == [1, 0, 0, 0]
+    assert all(stray.exists() for stray in strays)
+    assert before <= stored_files(house.api)
 
 
 def test_leaves_what_is_younger_than_an_hour(house: House) -> None:

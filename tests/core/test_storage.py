@@ -76,7 +76,10 @@ async def test_what_is_not_there(storage: Storage) -> None:
     with pytest.raises(ObjectMissing):
         await anext(storage.read_range("no/such", 0, 10))
     await storage.delete("no/such")
-    await storage.delete_under("no")
+    await storage.delete_under("no/1")
+    for everybodys in ("", "t", "t/"):
+        with pytest.raises(ValueError, match="not the folder of one thing"):
+            await storage.delete_under(everybodys)
     assert await keys(storage, "no") == []
 
 

@@ -3,6 +3,9 @@
 Rows that go take their objects with them by a job of the same transaction: it runs if that commits.
 """
 
+import re
+import secrets
+
 import msgspec
 
 from talas.core import jobs
@@ -25,6 +28,16 @@ class DeleteObjects(msgspec.Struct, frozen=True, kw_only=True):
     """Of rows that are gone: all that lies beside these objects, and they themselves."""
 
     storage_keys: list[str]
+
+
+def new_folder(parent: str) -> str:
+    """For one row's objects; nobody guesses its name."""
+    return f"{parent}/{secrets.token_hex(16)}"
+
+
+def is_own_folder(parent: str, folder: str) -> bool:
+    """Whether ``new_folder`` can have given the name."""
+    return re.fullmatch(rf"{re.escape(parent)}/[0-9a-f]{{32}}", folder) is not None
 
 
 def folder_of(storage_key: str) -> str:

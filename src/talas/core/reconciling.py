@@ -10,7 +10,7 @@ import structlog
 
 from talas.core.database import Connection, Database
 from talas.core.jobs import JobRunner
-from talas.core.objects import ORIGINAL, StoredRow, folder_of
+from talas.core.objects import ORIGINAL, StoredRow, folder_of, is_own_folder
 from talas.core.storage import ObjectMissing, Storage
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
@@ -46,11 +46,14 @@ async def find_orphans(
     on_look: Callable[[], None] = _ignore,
 ) -> AsyncGenerator[str, None]:
     """The folders of objects that belong to no row and have not changed for ``older_than``: an
-    upload's object is there before its row. ``on_look`` is called for every object."""
+    upload's object is there before its row. What has no name that the server gives is somebody
+    else's, and stays. ``on_look`` is called for every object."""
     newest: dict[str, float] = {}
     async for item in shelf.storage.list_under(shelf.folder):
         on_look()
         folder = folder_of(item.key)
+        if not is_own_folder(shelf.folder, folder):
+            continue
         newest[folder] = max(newest.get(folder, 0.0), item.changed_at)
         if len(newest) > _BATCH:
             # The last folder may have more objects to come.

@@ -156,7 +156,10 @@ class Storage:
             return
 
     async def delete_under(self, folder: str) -> None:
-        """Every object whose key begins with ``folder/``, and the folder."""
+        """Every object whose key begins with ``folder/``, and the folder; never one that holds the
+        folders of others."""
+        if "/" not in folder.strip("/"):
+            raise ValueError(f"{folder!r} is not the folder of one thing")
         if self._root:
             await asyncio.to_thread(_remove_folder, self._root / folder)
             return

@@ -2,13 +2,12 @@
 
 import contextlib
 import hashlib
-import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Generic, Protocol, TypeVar
 
 from talas.core.errors import InvalidData, TooLarge
 from talas.core.http.multipart import FormReader
-from talas.core.objects import ORIGINAL
+from talas.core.objects import ORIGINAL, new_folder
 from talas.core.storage import Storage
 
 KindT = TypeVar("KindT")
@@ -108,7 +107,7 @@ async def stored(
     raises: nothing of the file stays then."""
     incoming = _Incoming(chunks, inspector, max_size)
     await incoming.look()
-    own_folder = f"{folder}/{secrets.token_hex(16)}"
+    own_folder = new_folder(folder)
     key = f"{own_folder}/{ORIGINAL}"
     upload: Upload[KindT] | None = None
     try:

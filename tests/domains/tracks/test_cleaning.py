@@ -60,17 +60,18 @@ async def _put_old(storage: Storage, key: str) -> None:
 
 
 async def test_only_old_objects_without_a_track_are_deleted(db: Database, storage: Storage) -> None:
-    for folder in ("known", "orphan"):
-        await _put_old(storage, f"tracks/{folder}/original")
-        await _put_old(storage, f"tracks/{folder}/waveform.png")
-    await storage.put("tracks/young/original", b"x")
-    await _put_old(storage, "tracks/half/original")
-    await storage.put("tracks/half/waveform.png", b"x")
+    known, orphan, young, half = (f"tracks/{number:032x}" for number in range(4))
+    for folder in (known, orphan):
+        await _put_old(storage, f"{folder}/original")
+        await _put_old(storage, f"{folder}/waveform.png")
+    await storage.put(f"{young}/original", b"x")
+    await _put_old(storage, f"{half}/original")
+    await storage.put(f"{half}/waveform.png", b"x")
     await _put_old(storage, "avatars/1.jpg")
-    await _insert_track(db, "tracks/known/original")
+    await _insert_track(db, f"{known}/original")
     assert await cleaning.delete_orphans(db, storage, older_than=HOUR) == 1
     left = {item.key.rpartition("/")[0] async for item in storage.list_under("")}
-    assert left == {"tracks/known", "tracks/young", "tracks/half", "avatars"}
+    assert left == {known, young, half, "avatars"}
 
 
 async def test_many_orphans(
