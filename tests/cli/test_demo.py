@@ -238,6 +238,9 @@ def test_names_that_are_taken_are_left_to_their_owners(
     room = "INSERT INTO rooms (name, name_key) VALUES ('Synth-Corner', 'synth-corner')"
     ask(database_url, lambda conn: conn.execute(room))
     done = run(database_url, tmp_path / "data", *SMALL, "--audio", "0")
+    assert (done.returncode, "--force" in done.stderr) == (1, True), done.stderr
+    assert rows(database_url, "SELECT FROM users WHERE username = 'demo-admin'") == []
+    done = run(database_url, tmp_path / "data", *SMALL, "--audio", "0", "--force")
     assert done.returncode == 0, done.stderr
 
 

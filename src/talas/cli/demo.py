@@ -54,6 +54,9 @@ def demo(
             show_default=False,
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where people have accounts already.")
+    ] = False,
 ) -> None:
     """Fill an installation for development with invented people, gear, music and talk.
 
@@ -62,7 +65,8 @@ def demo(
     other tracks are rows without a file: they are listed and found, but cannot be played.
 
     Everybody has the same password, known to the whole world, so this is refused with
-    ENVIRONMENT=production. It is also refused where demo data is there already.
+    ENVIRONMENT=production. It is also refused where demo data is there already, and, without
+    --force, where anybody has an account.
     """
     settings = load_settings()
     if settings.environment == "production":
@@ -73,7 +77,7 @@ def demo(
     wanted = Wanted(users, tracks - audible, messages, products, seed)
     with database_url(settings) as url, explaining_refusals(), progress_bar() as progress:
         with _broken_off("nothing was added"):
-            seeding = asyncio.run(_fill(url, wanted, progress))
+            seeding = asyncio.run(_fill(url, wanted, progress, force=force))
         with _broken_off("the rows were added, the music only in part"):
             asyncio.run(_publish(settings, url, seeding.members, audible, seed, progress))
     _print_summary(seeding.made, audible)
@@ -88,7 +92,7 @@ def _broken_off(outcome: str) -> Iterator[None]:
         raise typer.Exit(_INTERRUPTED) from None
 
 
-async def _fill(url: str, wanted: Wanted, progress: Progress) -> Seeding:
+async def _fill(url: str, wanted: Wanted, progress: Progress, *, force: bool) -> Seeding:
     bars = {
         part: progress.add_task(part, total=total, name="")
         for part, total in (
@@ -106,7 +110,7 @@ async def _fill(url: str, wanted: Wanted, progress: Progress) -> Seeding:
             conn, wanted, now=now, advance=lambda part, n: progress.advance(bars[part], n)
         )
         async with conn.transaction():
-            await seeding.run()
+            await seeding.run(beside_people=force)
         await conn.execute(ANALYZE)
     finally:
         await conn.close()

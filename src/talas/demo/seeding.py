@@ -50,6 +50,9 @@ class Member(msgspec.Struct, frozen=True):
 SELECT_DEMO_EXISTS = """
 SELECT EXISTS (SELECT FROM users WHERE lower(username) = 'demo')
 """
+SELECT_PEOPLE_EXIST = """
+SELECT EXISTS (SELECT FROM users WHERE status <> 'deleted')
+"""
 SELECT_USERNAMES = """
 SELECT lower(username) FROM users
 """
@@ -107,12 +110,18 @@ class Seeding:
         self.members: list[Member] = []
         self.made: dict[str, int] = {}
 
-    async def run(self) -> None:
-        """Raises Conflict where demo data is there already."""
+    async def run(self, *, beside_people: bool) -> None:
+        """Raises Conflict where demo data is there already, or other accounts are, unless
+        ``beside_people``: one of the demo's is an administrator, whose password is no secret."""
         if await self._conn.fetchval(SELECT_DEMO_EXISTS):
             raise Conflict(
                 "There is an account 'demo', so demo data is there already and nothing was added; "
                 "an empty DATA_DIR or DATABASE_URL takes a new demo"
+            )
+        if not beside_people and await self._conn.fetchval(SELECT_PEOPLE_EXIST):
+            raise Conflict(
+                "People have accounts here already, and a demo brings an administrator whose "
+                "password everybody knows; --force adds it all the same"
             )
         await self._write_people()
         await self._write_gear()

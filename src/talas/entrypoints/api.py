@@ -44,6 +44,7 @@ from talas.domains.users.media import media_routes as user_uploads
 from talas.domains.users.routes import api_routes as users_routes
 
 HEADER_TIMEOUT_MS = 10_000
+MAX_CONNECTIONS = 16_384
 NOTICE_S = 0.5
 DRAIN_S = 13.0
 
@@ -90,6 +91,8 @@ async def _serve(settings: Settings) -> None:
             http=HTTPModes.http1,
             websockets=False,
             backlog=1024,
+            # So many connections; more would wait to be taken, also those of good clients.
+            backpressure=MAX_CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
             log_enabled=False,
         )

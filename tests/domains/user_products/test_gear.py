@@ -160,6 +160,8 @@ def test_a_product_is_deleted_while_people_add_it(api: ApiProcess, staff: Accoun
         ("purchase_date", "2023-02-30"),
         ("purchase_date", "2023-06-15T10:00:00Z"),
         ("purchase_date", 20230615),
+        ("purchase_date", "0001-01-01"),
+        ("warranty_expires", "9999-12-31"),
         ("warranty_expires", "soon"),
         ("warranty_expires", "2022-01-01"),
         ("status", "stolen"),

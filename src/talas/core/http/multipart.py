@@ -65,6 +65,7 @@ class Part:
             value += chunk
             if len(value) > MAX_FIELD_BYTES:
                 raise TooLarge(f"{self.name} must be at most {MAX_FIELD_BYTES} bytes")
+            self._form.count_field(len(chunk))
         try:
             return value.decode()
         except UnicodeDecodeError:
@@ -87,6 +88,7 @@ class FormReader:
         )
         self._events = self._parse(PacedBody(receive))
         self._received = 0
+        self._field_bytes = 0
         self._inside = False
 
     def too_large(self) -> TooLarge:
@@ -110,6 +112,13 @@ class FormReader:
         self._inside = False
         return None
 
+    def count_field(self, size: int) -> None:
+        """All fields together have a bound too: a file may wait for those that come after it, and
+        must not for longer than an object may be without its row."""
+        self._field_bytes += size
+        if self._field_bytes > MAX_OVERHEAD_BYTES:
+            raise TooLarge(f"The fields must be at most {MAX_OVERHEAD_BYTES} bytes in all")
+
     async def close(self) -> None:
         await self._events.aclose()
 
@@ -124,5 +133,7 @@ class FormReader:
                         yield event
         except ParserLimitReached as error:
             raise InvalidData(f"The form is beyond what is accepted: {error}") from None
-        except MultipartError as error:
-            raise InvalidData(f"The form is broken or was cut off: {error}") from None
+        except MultipartError:
+            raise InvalidData(
+                "The form is broken or was cut off; names in it must be UTF-8"
+            ) from None

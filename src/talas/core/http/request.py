@@ -1,5 +1,6 @@
 """The request as routes see it: who asks, what they sent, and what the process holds."""
 
+import asyncio
 import time
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from litestar.datastructures import Headers, State
 
 from talas.core.database import Database
 from talas.core.errors import FieldError, InvalidData, Unauthenticated
-from talas.core.http.body import PacedBody, join_bounded, too_large
+from talas.core.http.body import PacedBody, TooSlow, join_bounded, too_large
 from talas.core.http.hot_reads import HotReads
 from talas.core.http.pagination import Page, parse_page
 from talas.core.search_index import SearchIndex
@@ -19,6 +20,8 @@ from talas.core.storage import Storage
 from talas.core.tokens import Claims, TokenType
 
 MAX_JSON_BODY = 1024 * 1024
+# At the pace that uploads are given, it could take a quarter of an hour.
+JSON_DEADLINE_S = 30.0
 
 BodyT = TypeVar("BodyT")
 
@@ -117,7 +120,11 @@ class Request(litestar.Request[Actor, Any, State]):
         if int(self.headers.get("content-length", "0") or 0) > MAX_JSON_BODY:
             raise too_large("The body", MAX_JSON_BODY)
         chunks = PacedBody(self.receive).chunks()
-        return await join_bounded(chunks, most=MAX_JSON_BODY, what="The body")
+        try:
+            async with asyncio.timeout(JSON_DEADLINE_S):
+                return await join_bounded(chunks, most=MAX_JSON_BODY, what="The body")
+        except TimeoutError:
+            raise TooSlow(f"The body must come within {JSON_DEADLINE_S:g} seconds") from None
 
 
 def bearer_token(headers: Headers) -> str:

@@ -12,6 +12,7 @@ from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, Role, holds, may_change_role
 from talas.core.sessions import Actor, announce_user_changed
 from talas.core.text import MAX_EMAIL, clean_text, printable
+from talas.core.tokens import InvalidToken
 from talas.domains.admin import sql
 from talas.domains.admin.schemas import (
     ACTIONS,
@@ -105,6 +106,16 @@ async def _as_of_now(conn: Connection, by: Administrator) -> Administrator:
         return by
     role = await sql.select_active_role_for_share(conn, by.user_id)
     return msgspec.structs.replace(by, role=Role(role or Role.USER))
+
+
+async def _check_still_holds(conn: Connection, by: Administrator) -> None:
+    if by.user_id is None:
+        return
+    role = await sql.select_active_role_for_share(conn, by.user_id)
+    if role is None:
+        raise InvalidToken
+    if Role(role).rank < by.role.rank:
+        raise Forbidden("Your role does not allow this")
 
 
 def _check_rights(by: Administrator, before: sql.AccountState, after: sql.AccountState) -> None:
@@ -206,8 +217,13 @@ async def write_audit(
     after: dict[str, Any] | None = None,
 ) -> None:
     """In the transaction of the act itself: neither is there without the other. ``action`` is one
-    of ACTIONS, and names the type of the target."""
+    of ACTIONS, and names the type of the target.
+
+    Raises InvalidToken or Forbidden where who acts has lost their account or their role since
+    they asked: a body may take its time.
+    """
     assert action in ACTIONS, action
+    await _check_still_holds(conn, by)
     await sql.insert_audit(
         conn,
         actor_id=by.user_id,

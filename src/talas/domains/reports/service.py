@@ -6,10 +6,10 @@ from msgspec import UNSET
 
 from talas.core import counts
 from talas.core.database import Connection, is_id
-from talas.core.errors import Conflict, InvalidData, NotFound
+from talas.core.errors import Conflict, Forbidden, InvalidData, NotFound
 from talas.core.filters import given_filters
 from talas.core.http.pagination import Page
-from talas.core.sessions import Actor
+from talas.core.sessions import Actor, hold_account
 from talas.core.text import FieldChecks
 from talas.domains.admin.service import Administrator, write_audit
 from talas.domains.reports import sql
@@ -32,6 +32,7 @@ async def create_report(conn: Connection, actor: Actor, new: NewReport) -> OwnRe
     target_type = checks.one_of("target_type", new.target_type, TARGET_TYPES)
     reason = checks.text("reason", new.reason, max_length=MAX_REASON, min_length=1)
     checks.finish()
+    await hold_account(conn, actor)
     owner_id = None
     if is_id(new.target_id):
         owner_id = await sql.select_owner(
@@ -74,6 +75,8 @@ async def update_report(
         raise NotFound("Report not found")
     after = _changed(before, change)
     if after != before:
+        if await sql.select_concerns(conn, report_id, by.user_id):
+            raise Forbidden("A report about you is for somebody else to handle")
         try:
             await sql.update_report(conn, report_id, after, handled_by=by.user_id)
         except asyncpg.UniqueViolationError:

@@ -129,6 +129,21 @@ async def lock_report(conn: Connection, report_id: int) -> ReportState | None:
     return as_row(ReportState, await conn.fetchrow(LOCK_REPORT, report_id))
 
 
+SELECT_CONCERNS = """
+SELECT $2 = coalesce(u.id, m.from_user, t.user_id)
+FROM reports AS r
+LEFT JOIN users AS u ON r.target_type = 'user' AND u.id = r.target_id
+LEFT JOIN messages AS m ON r.target_type = 'message' AND m.id = r.target_id
+LEFT JOIN tracks AS t ON r.target_type = 'track' AND t.id = r.target_id
+WHERE r.id = $1
+"""
+
+
+async def select_concerns(conn: Connection, report_id: int, user_id: int | None) -> bool:
+    """Whether it is about the user, or about what is theirs."""
+    return await conn.fetchval(SELECT_CONCERNS, report_id, user_id) is True
+
+
 UPDATE_REPORT = """
 UPDATE reports
 SET status = $2::TEXT, resolution = $3,

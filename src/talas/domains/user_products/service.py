@@ -1,5 +1,6 @@
 """Gear: what may be said of it, until when it is under warranty, and what goes with it."""
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -148,4 +149,7 @@ def _clean(checks: FieldChecks, field: str, value: Any) -> Any:
         return checks.one_of(field, value, STATUSES)
     if field == "purchase_price" and not 0 <= value <= MAX_ID:
         checks.fail(field, f"{field} must be a whole number between 0 and {MAX_ID}")
+    # PostgreSQL's driver takes the first and the last day that there are for infinity.
+    if isinstance(value, dt.date) and value in (dt.date.min, dt.date.max):
+        checks.fail(field, f"{field} must be a date between 0001-01-02 and 9999-12-30")
     return value

@@ -28,7 +28,7 @@ class Expiry(msgspec.Struct, frozen=True):
 
 # S608 below: what is put together are constants of this file.
 _TODAY = "(now() AT TIME ZONE 'UTC')::DATE"
-_LAST_DAY = "DATE '9999-12-31'"
+_LAST_DAY = "DATE '9999-12-30'"
 _COLUMNS = f"""up.id, up.user_id, up.product_id, p.name, c.name, p.brand, p.model, up.version,
   up.serial_number, up.purchase_date, up.purchase_price, up.warranty_expires,
   coalesce(up.warranty_expires >= {_TODAY}, false), up.status, up.notes,
