@@ -68,6 +68,9 @@ ON CONFLICT (lower(name)) DO NOTHING
 SELECT_CATEGORIES = """
 SELECT lower(name), id FROM categories
 """
+SHARE_TAGS = """
+SELECT share_tags()
+"""
 INSERT_TAGS = """
 INSERT INTO tags (name)
 SELECT * FROM unnest($1::TEXT[])
@@ -205,6 +208,7 @@ class Seeding:
 
     async def _write_tracks(self) -> None:
         names = music.tag_names(_TAGS)
+        await self._conn.execute(SHARE_TAGS)
         await self._conn.execute(INSERT_TAGS, names)
         tag_ids = await self._mapping(SELECT_TAGS, names)
         tags, random, count = (
