@@ -18,6 +18,7 @@ from talas.core.storage import Storage
 from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
 from talas.domains.docs import jobs as docs
 from talas.domains.files import jobs as files
+from talas.domains.tags.cleaning import delete_unused_tags
 from talas.domains.tracks.jobs import TrackJobs
 
 MAX_CONNECTIONS = 4
@@ -50,6 +51,7 @@ async def _work(settings: Settings) -> None:
     files.register(runner, db, storage)
     docs.register(runner, db, Storage.open_docs(settings.files))
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
+    runner.every("house.delete_unused_tags", "*/10 * * * *", lambda: _delete_unused_tags(db))
     runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
     try:
         await _run_until(stop, runner)
@@ -94,6 +96,11 @@ async def _forget(db: Database) -> None:
         await delete_expired_sessions(conn)
         await delete_old_login_failures(conn)
         await jobs.delete_old_log(conn)
+
+
+async def _delete_unused_tags(db: Database) -> None:
+    async with db.connection() as conn:
+        await delete_unused_tags(conn)
 
 
 async def _fold_counts(db: Database) -> None:

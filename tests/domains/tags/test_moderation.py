@@ -10,6 +10,7 @@ from tests.builders.tags import (
     found_tags,
     positions_of,
     tag_id_of,
+    tag_track,
     tags_of,
 )
 from tests.builders.users import Account, create_user
@@ -50,6 +51,30 @@ def test_only_from_moderator_up(api: ApiProcess, ann: Account) -> None:
     for role in ("admin", "super_admin"):
         by = create_staff(api, role=role)
         assert rename(api, by, tag_id_of(api, "guarded"), "guarded").status_code == 200
+
+
+def test_what_a_moderator_cannot_find_is_not_there(
+    api: ApiProcess, ann: Account, moderator: Account
+) -> None:
+    track = create_tagged_track(api, ann.token, ann.id, "v-secret", visibility="private")
+    tag_track(api, ann.token, track, "v-unused")
+    tag_track(api, ann.token, track, "v-secret")
+    create_tagged_track(api, ann.token, ann.id, "v-visible")
+    visible = tag_id_of(api, "v-visible")
+    for name in ("v-secret", "v-unused"):
+        hidden = tag_id_of(api, name)
+        for answer in (
+            rename(api, moderator, hidden, "v-found"),
+            merge(api, moderator, visible, hidden),
+            merge(api, moderator, hidden, visible),
+            api.client.delete(f"/tags/{hidden}", token=moderator.token),
+        ):
+            assert (answer.status_code, error_of(answer)) == (404, "Tag not found")
+    assert tags_of(api, ann.token, track) == ["v-secret"]
+    mine = create_tagged_track(api, moderator.token, moderator.id, "v-secret", visibility="private")
+    answer = rename(api, moderator, tag_id_of(api, "v-secret"), "v-shared")
+    assert answer.json()["data"]["usage_count"] == 1
+    assert tags_of(api, moderator.token, mine) == tags_of(api, ann.token, track) == ["v-shared"]
 
 
 class TestRename:

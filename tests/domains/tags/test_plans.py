@@ -64,7 +64,8 @@ async def test_no_tag_statement_reads_all_tags(filled: asyncpg.Connection) -> No
     for statement, arguments, most in (
         (sql.SELECT_TAGS_BY_USAGE, (VIEWER, 20, 0), 500),
         (sql.COUNT_TAGS_OF_OWN_ONLY, (VIEWER,), 500),
-        (sql.SELECT_TAG, (VIEWER, 5), 500),
+        (sql.SELECT_TAGS_BY_IDS, (VIEWER, [5, 6]), 500),
+        (sql.SELECT_UNUSED_TAGS, (0, 500), 500),
         (sql.SELECT_TAGS_BY_PREFIX, (VIEWER, "a", 20), 500),
         (sql.SELECT_TAGS_BY_PREFIX, (VIEWER, "ab", 20), 1_500),
         # The letter that most begin with has a sixteenth of them.

@@ -23,10 +23,12 @@ from talas.core.errors import NotFound
 from talas.core.permissions import Role
 from talas.domains.admin.service import Administrator
 from talas.domains.tags import service
+from talas.domains.tags.cleaning import delete_unused_tags
 from talas.domains.tracks import service as tracks
 
 MODERATOR = Administrator(1, "moderator", Role.MODERATOR, "127.0.0.1")
 NAMES = [f"tag{number}" for number in range(6)]
+CLEANING = 0.2
 INSERT = """
     INSERT INTO tracks (
       user_id, title, artist, visibility, status, container, media_type, filename, content_hash,
@@ -123,8 +125,7 @@ async def db(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 class Chaos:
-    """Uploads, edits, visibility changes, merges and deletions, all at once. Returns of each how
-    it ended."""
+    """Uploads, edits, visibility changes, merges, deletions and clean-ups, all at once."""
 
     def __init__(self, db: asyncpg.Pool, seed: int) -> None:
         self._db = db
@@ -139,7 +140,12 @@ class Chaos:
         visibility = self._random.choice(["public", "public", "private"])
         owner = self._random.randint(1, 40)
         track_id = await conn.fetchval(INSERT, owner, visibility, status)
-        await service.set_tags(conn, track_id, self._some_tags())
+        names = self._some_tags()
+        await service.set_tags(conn, track_id, names)
+        carried = await conn.fetchval(
+            "SELECT count(*) FROM track_tags WHERE track_id = $1", track_id
+        )
+        assert carried == len(names)
 
     async def edit(self, conn: Connection) -> None:
         if track_id := await self._some_track(conn):
@@ -199,6 +205,8 @@ class Chaos:
         for _ in range(steps):
             act = self._random.choice(acts)
             async with self._db.acquire() as conn:
+                if self._random.random() < CLEANING:
+                    await delete_unused_tags(conn)
                 try:
                     async with conn.transaction():
                         await act(conn)
@@ -243,3 +251,48 @@ async def test_a_merge_while_a_track_is_tagged(db: asyncpg.Pool) -> None:
             "ORDER BY position",
             other_id,
         ) == [("dnb",), ("jungle",)]
+
+
+async def names_of(conn: Connection) -> list[str]:
+    return [row[0] for row in await conn.fetch("SELECT name FROM tags ORDER BY name")]
+
+
+async def test_tags_that_no_track_carries_go(db: asyncpg.Pool) -> None:
+    async with db.acquire() as conn:
+        for visibility in ("public", "private"):
+            track_id = await conn.fetchval(INSERT, 1, visibility, "ready")
+            await service.set_tags(conn, track_id, [f"old {visibility}", "old"])
+            await service.set_tags(conn, track_id, [f"new {visibility}"])
+        await conn.execute("INSERT INTO tags (name) SELECT 'x' || generate_series(1, 1200)")
+        await delete_unused_tags(conn)
+        assert await names_of(conn) == ["new private", "new public"]
+        assert await conn.fetchval("SELECT count(*) FROM tag_spellings") == 2
+        await tracks.forget_user(conn, 1)
+        await delete_unused_tags(conn)
+        assert await names_of(conn) == []
+
+
+async def test_a_tag_that_an_upload_is_about_to_use_stays(db: asyncpg.Pool) -> None:
+    async with db.acquire() as cleaning, db.acquire() as uploading:
+        await cleaning.execute("INSERT INTO tags (name) VALUES ('waiting'), ('unused')")
+        async with uploading.transaction():
+            track_id = await uploading.fetchval(INSERT, 1, "private", "processing")
+            await service.set_tags(uploading, track_id, ["waiting"])
+            await delete_unused_tags(cleaning)
+            assert await names_of(cleaning) == ["unused", "waiting"]
+        await delete_unused_tags(cleaning)
+        assert await names_of(cleaning) == ["waiting"]
+
+
+async def test_an_upload_waits_for_a_cleaning_and_makes_its_tags_anew(db: asyncpg.Pool) -> None:
+    async with db.acquire() as uploading, db.acquire() as cleaning:
+        await cleaning.execute("INSERT INTO tags (name) VALUES ('unused')")
+        track_id = await uploading.fetchval(INSERT, 1, "public", "ready")
+        async with cleaning.transaction():
+            await delete_unused_tags(cleaning)
+            setting = asyncio.create_task(service.set_tags(uploading, track_id, ["unused"]))
+            await asyncio.wait([setting], timeout=0.2)
+        await setting
+        await delete_unused_tags(cleaning)
+        assert await names_of(cleaning) == ["unused"]
+        assert await cleaning.fetchval("SELECT count(*) FROM track_tags") == 1

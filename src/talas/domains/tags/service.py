@@ -1,7 +1,5 @@
 """Which tags a track carries, how much each is used, and how moderators keep them in order."""
 
-import asyncpg
-
 from talas.core import counts
 from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, FieldError, InvalidData, NotFound
@@ -73,14 +71,10 @@ async def rename_tag(conn: Connection, by: Administrator, tag_id: int, name: str
     if "," in name:
         checks.fail("name", "name must not contain a comma")
     checks.finish()
-    tag = (await _hold_tags(conn, tag_id))[tag_id]
+    tag = (await _hold_tags(conn, by, tag_id))[tag_id]
     if name != tag.name:
-        try:
-            await sql.update_tag_name(conn, tag_id, name)
-        except asyncpg.UniqueViolationError:
-            raise Conflict(
-                f"There is a tag named {name} already; merge this one into it", code="name_taken"
-            ) from None
+        await _free_name(conn, by, name, for_id=tag_id)
+        await sql.update_tag_name(conn, tag_id, name)
         await write_audit(
             conn, by, "tag.update", tag_id, before={"name": tag.name}, after={"name": name}
         )
@@ -92,11 +86,9 @@ async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id
     for either, InvalidData for a tag into itself."""
     if tag_id == into_id:
         raise InvalidData.of(FieldError("into", "into must be another tag"))
-    tags = await _hold_tags(conn, tag_id, into_id)
-    moved = await sql.move_tag_uses(conn, tag_id, into_id=into_id)
-    await sql.advance_tag_uses(conn, tag_id, into_id=into_id)
-    shared = await _remove(conn, tag_id)
-    merged = {"into": into_id, "name": tags[into_id].name, "tracks": moved + shared}
+    tags = await _hold_tags(conn, by, tag_id, into_id)
+    tracks = await _move(conn, tag_id, into_id=into_id)
+    merged = {"into": into_id, "name": tags[into_id].name, "tracks": tracks}
     before = {"name": tags[tag_id].name}
     await write_audit(conn, by, "tag.merge", tag_id, before=before, after=merged)
     return await _shown(conn, by, into_id)
@@ -104,19 +96,40 @@ async def merge_tag(conn: Connection, by: Administrator, tag_id: int, *, into_id
 
 async def delete_tag(conn: Connection, by: Administrator, tag_id: int) -> None:
     """No track carries it afterwards. Raises NotFound."""
-    tag = (await _hold_tags(conn, tag_id))[tag_id]
+    tag = (await _hold_tags(conn, by, tag_id))[tag_id]
     await _remove(conn, tag_id)
     await write_audit(conn, by, "tag.delete", tag_id, before={"name": tag.name})
 
 
-async def _hold_tags(conn: Connection, *tag_ids: int) -> dict[int, sql.TagRow]:
+async def _hold_tags(conn: Connection, by: Administrator, *tag_ids: int) -> dict[int, Tag]:
+    """A tag that only tracks carry which the moderator may not find is not there."""
     tags = {}
     if all(map(is_id, tag_ids)):
         await sql.hold_tags_alone(conn, statement_timeout_ms=MODERATION_TIMEOUT_MS)
-        tags = await sql.select_tags_by_ids(conn, [*tag_ids])
+        tags = await _visible(conn, by, *tag_ids)
     if len(tags) < len(tag_ids):
         raise NotFound("Tag not found")
     return tags
+
+
+async def _free_name(conn: Connection, by: Administrator, name: str, *, for_id: int) -> None:
+    """A tag of that name that the moderator may not find must not show: its tracks carry the
+    other from now on. Raises Conflict for one that the moderator may find."""
+    taken_id = await sql.select_tag_id(conn, name)
+    if taken_id is None:
+        return
+    if await _visible(conn, by, taken_id):
+        raise Conflict(
+            f"There is a tag named {name} already; merge this one into it", code="name_taken"
+        )
+    await _move(conn, taken_id, into_id=for_id)
+
+
+async def _move(conn: Connection, tag_id: int, *, into_id: int) -> int:
+    """How many tracks carried the one that goes."""
+    moved = await sql.move_tag_uses(conn, tag_id, into_id=into_id)
+    await sql.advance_tag_uses(conn, tag_id, into_id=into_id)
+    return moved + await _remove(conn, tag_id)
 
 
 async def _remove(conn: Connection, tag_id: int) -> int:
@@ -127,8 +140,10 @@ async def _remove(conn: Connection, tag_id: int) -> int:
     return len(track_ids)
 
 
+async def _visible(conn: Connection, by: Administrator, *tag_ids: int) -> dict[int, Tag]:
+    """Of these the ones that the moderator may find, as ``list_tags`` shows them."""
+    return await sql.select_tags_by_ids(conn, [*tag_ids], viewer_id=by.user_id or 0)
+
+
 async def _shown(conn: Connection, by: Administrator, tag_id: int) -> Tag:
-    """As the moderator sees it."""
-    tag = await sql.select_tag(conn, tag_id, viewer_id=by.user_id or 0)
-    assert tag is not None
-    return tag
+    return (await _visible(conn, by, tag_id))[tag_id]

@@ -1,20 +1,12 @@
 """Tags, and which tracks carry them, as PostgreSQL keeps them.
 
 ``tags.usage_count`` counts the tracks that everybody may find; triggers keep it (migration 0008).
-Locks are taken in this order: a track, all tags together (``share_tags``, ``hold_tags_alone``),
-single tags in the order of their ids, the uses of them.
+Locks are taken in this order: a track, all tags together (``share_tags``, ``hold_tags_alone``,
+``try_to_hold_tags_alone``), single tags in the order of their ids, the uses of them.
 """
 
-import msgspec
-
-from talas.core.database import Connection, as_row, as_rows
+from talas.core.database import Connection, as_rows
 from talas.domains.tags.schemas import Tag
-
-
-class TagRow(msgspec.Struct, frozen=True):
-    id: int
-    name: str
-
 
 SHARE_TAGS = """
 SELECT share_tags()
@@ -35,6 +27,17 @@ async def hold_tags_alone(conn: Connection, *, statement_timeout_ms: int) -> Non
     """Until the transaction ends nobody else changes a tag or a use of one; its statements may
     take longer than others."""
     await conn.execute(HOLD_TAGS_ALONE, str(statement_timeout_ms))
+
+
+TRY_TO_HOLD_TAGS_ALONE = """
+SELECT try_to_hold_tags_alone()
+"""
+
+
+async def try_to_hold_tags_alone(conn: Connection) -> bool:
+    """As ``hold_tags_alone``, without waiting: False when somebody has or shares the lock."""
+    held: bool = await conn.fetchval(TRY_TO_HOLD_TAGS_ALONE)
+    return held
 
 
 # In the names' order, so that two who need the same new tags do not wait for each other.
@@ -233,29 +236,33 @@ async def select_tags_spelt_like(
     return as_rows(Tag, await conn.fetch(SELECT_TAGS_SPELT_LIKE, viewer_id, name, edits, limit))
 
 
-SELECT_TAG = f"""
+SELECT_TAGS_BY_IDS = f"""
 WITH {_OWN}
 SELECT g.id, g.name, g.usage_count + coalesce(own.uses, 0)
 FROM tags AS g
 LEFT JOIN own ON own.tag_id = g.id
-WHERE g.id = $2
+WHERE g.id = ANY($2::INT[]) AND (g.usage_count > 0 OR own.uses > 0)
 """  # noqa: S608
 
 
-async def select_tag(conn: Connection, tag_id: int, *, viewer_id: int) -> Tag | None:
-    return as_row(Tag, await conn.fetchrow(SELECT_TAG, viewer_id, tag_id))
+async def select_tags_by_ids(
+    conn: Connection, tag_ids: list[int], *, viewer_id: int
+) -> dict[int, Tag]:
+    """Those that the viewer may find."""
+    tags = as_rows(Tag, await conn.fetch(SELECT_TAGS_BY_IDS, viewer_id, tag_ids))
+    return {tag.id: tag for tag in tags}
 
 
-SELECT_TAGS_BY_IDS = """
-SELECT id, name
+SELECT_TAG_ID = """
+SELECT id
 FROM tags
-WHERE id = ANY($1::INT[])
+WHERE name = $1
 """
 
 
-async def select_tags_by_ids(conn: Connection, tag_ids: list[int]) -> dict[int, TagRow]:
-    rows = as_rows(TagRow, await conn.fetch(SELECT_TAGS_BY_IDS, tag_ids))
-    return {row.id: row for row in rows}
+async def select_tag_id(conn: Connection, name: str) -> int | None:
+    tag_id: int | None = await conn.fetchval(SELECT_TAG_ID, name)
+    return tag_id
 
 
 UPDATE_TAG_NAME = """
@@ -266,7 +273,6 @@ WHERE id = $1
 
 
 async def update_tag_name(conn: Connection, tag_id: int, name: str) -> None:
-    """Raises asyncpg.UniqueViolationError when the name is taken."""
     await conn.execute(UPDATE_TAG_NAME, tag_id, name)
 
 
@@ -341,3 +347,30 @@ WHERE id = $1
 
 async def delete_tag(conn: Connection, tag_id: int) -> None:
     await conn.execute(DELETE_TAG, tag_id)
+
+
+SELECT_UNUSED_TAGS = """
+SELECT id
+FROM tags AS g
+WHERE usage_count = 0
+  AND id > $1
+  AND NOT EXISTS (SELECT FROM track_tags WHERE tag_id = g.id)
+ORDER BY id
+LIMIT $2
+"""
+
+
+async def select_unused_tags(conn: Connection, *, after: int, limit: int) -> list[int]:
+    """In the order of their ids, from the first that is more than ``after``."""
+    return [record[0] for record in await conn.fetch(SELECT_UNUSED_TAGS, after, limit)]
+
+
+DELETE_UNUSED_TAGS = """
+DELETE FROM tags AS g
+WHERE id = ANY($1::INT[]) AND NOT EXISTS (SELECT FROM track_tags WHERE tag_id = g.id)
+"""
+
+
+async def delete_unused_tags(conn: Connection, tag_ids: list[int]) -> None:
+    """Those that no track carries; all tags are held."""
+    await conn.execute(DELETE_UNUSED_TAGS, tag_ids)
