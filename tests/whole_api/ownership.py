@@ -8,6 +8,7 @@ import httpx
 import msgspec
 from tests.audio.synthesis import picture
 from tests.builders.files import create_doc, create_file, pdf
+from tests.builders.tags import create_tagged_track
 from tests.builders.tracks import create_track, ready_track
 from tests.builders.user_products import create_gear
 from tests.builders.users import create_user, login
@@ -110,7 +111,7 @@ _DOCUMENT = {"files": {"file": ("manual.pdf", pdf())}, "data": {"type": "manual"
 
 def _tag(estate: Estate) -> Values:
     name = f"estate {next(_numbers)}"
-    create_track(estate.api, estate.owner.token, tags=name)
+    create_tagged_track(estate.api, estate.owner.token, estate.owner.id, name)
     [tag] = estate.call("GET", f"/tags/search?q={name}&limit=1")
     return {"tag_id": tag["id"]}
 

@@ -121,6 +121,7 @@ async def db(database_url: str) -> AsyncIterator[asyncpg.Pool]:
             "INSERT INTO users (username, email, password_hash) "
             "SELECT 'u' || n, 'u' || n, '' FROM generate_series(1, 40) AS n"
         )
+        await pool.execute("UPDATE users SET role = 'moderator' WHERE id = 1")
         yield pool
 
 
