@@ -93,3 +93,10 @@ def test_what_others_see_of_an_account(api: ApiProcess) -> None:
     for path in ("/users", "/users/except-me"):
         for row in api.client.get(path, token=reader.token).json()["data"]:
             assert set(row) == {"id", "username", "email", "first_name", "last_name", "avatar"}
+
+
+def test_every_header_says_what_it_is(api: ApiProcess) -> None:
+    for method, path, operation in operations(api):
+        for status, response in operation["responses"].items():  # type: ignore[attr-defined]
+            for name, header in response.get("headers", {}).items():
+                assert "schema" in header, (method, path, status, name)

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.builders.files import ACCEPTED, create_doc, pdf, png, post_file
-from tests.builders.products import audit_of, create_product, create_staff
+from tests.builders.products import audit_of, create_product, create_staff, own_product
 from tests.builders.storage import stored_files
 from tests.builders.tracks import worker_process
 from tests.builders.users import Account, create_user
@@ -99,6 +99,22 @@ def test_who_does_not_keep_the_catalogue_changes_nothing(
     assert api.client.delete(f"/admin/docs/{doc['id']}", token=account.token).status_code == 403
     assert stored_files(api) == files
     assert api.client.get(f"/docs/{doc['id']}/download", token=account.token).status_code == 200
+
+
+def test_who_owns_a_product_keeps_its_documents_when_it_goes_out_of_the_catalogue(
+    api: ApiProcess, admin: Account, reader: Account
+) -> None:
+    product_id = create_product(api, admin.token)["id"]
+    doc = create_doc(api, admin.token, product_id)
+    owner = create_user(api)
+    own_product(api, owner.id, product_id)
+    answer = api.client.put(
+        f"/admin/products/{product_id}", token=admin.token, json={"status": "inactive"}
+    )
+    assert answer.status_code == 200
+    for path in (f"/products/{product_id}/docs", f"/docs/{doc['id']}/download"):
+        assert api.client.get(path, token=owner.token).status_code == 200
+        assert api.client.get(path, token=reader.token).status_code == 404
 
 
 def test_an_inactive_product_is_there_for_administrators_alone(

@@ -240,6 +240,7 @@ def test_a_lost_object_is_said(api: ApiProcess, shelf: Shelf) -> None:
     made.unlink()
     answer = api.client.get(file["url"], token=shelf.owner.token)
     assert (answer.status_code, answer.json()["code"]) == (404, "file_lost")
+    assert api.client.request("HEAD", file["url"], token=shelf.owner.token).status_code == 404
     answer = api.client.delete(f"/files/{file['id']}", token=shelf.owner.token)
     assert answer.status_code == 200
 

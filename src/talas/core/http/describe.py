@@ -132,6 +132,8 @@ def failures(statuses: Iterable[int]) -> dict[int, ResponseSpec]:
 _REQUEST_ID = ResponseHeader(
     name="X-Request-ID",
     description="Names this request in the logs",
+    # Its type is all that is told of it.
+    value="",
     documentation_only=True,
 )
 

@@ -59,9 +59,13 @@ def download(
     }
 
 
-def send_attachment(
+async def send_attachment(
     request: Request, actor: Actor, storage: Storage, file: Attachment
 ) -> RangedResponse:
+    """Raises NotFound where the file has been lost."""
+    if request.method == "HEAD":
+        # Without a body nothing else would notice.
+        await _check_stored(storage, file.storage_key)
     is_text = file.media_type.startswith("text/")
     content = Content(
         size=file.size,
@@ -85,7 +89,18 @@ async def _read(storage: Storage, key: str, start: int, end: int) -> AsyncIterat
             async for chunk in chunks:
                 yield chunk
     except ObjectMissing:
-        raise NotFound(
-            "The file has been lost from storage; delete it here and upload it again",
-            code="file_lost",
-        ) from None
+        raise _lost() from None
+
+
+async def _check_stored(storage: Storage, key: str) -> None:
+    try:
+        await storage.size(key)
+    except ObjectMissing:
+        raise _lost() from None
+
+
+def _lost() -> NotFound:
+    return NotFound(
+        "The file has been lost from storage; delete it here and upload it again",
+        code="file_lost",
+    )

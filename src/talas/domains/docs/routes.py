@@ -29,7 +29,7 @@ async def list_docs(request: Request, product_id: int) -> Paged[Doc]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
-        docs, total = await service.list_docs(conn, actor.role, product_id, page)
+        docs, total = await service.list_docs(conn, actor, product_id, page)
     return paged(docs, page, total)
 
 
@@ -37,7 +37,7 @@ async def list_docs(request: Request, product_id: int) -> Paged[Doc]:
 async def download_doc(request: Request, doc_id: int) -> RangedResponse:
     actor = await request.media_actor()
     async with request.db.connection() as conn:
-        doc = await access.load_doc(conn, actor.role, doc_id)
+        doc = await access.load_doc(conn, actor, doc_id)
     attachment = Attachment(
         filename=doc.filename,
         media_type=doc.mime_type,
@@ -46,7 +46,7 @@ async def download_doc(request: Request, doc_id: int) -> RangedResponse:
         storage_key=doc.storage_key,
         changed_at=doc.uploaded_at,
     )
-    return send_attachment(request, actor, request.docs_storage, attachment)
+    return await send_attachment(request, actor, request.docs_storage, attachment)
 
 
 @post(
@@ -64,7 +64,7 @@ async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
     actor.require(Permission.MANAGE_CATALOGUE)
     by = Administrator.of(actor, address=request.client_address)
     async with request.db.connection() as conn:
-        await access.check_product(conn, actor.role, product_id)
+        await access.check_product(conn, actor, product_id)
     max_size = request.settings.files.max_internal_doc_size
     receiving = received_document(request, request.docs_storage, folder=FOLDER, max_size=max_size)
     async with receiving as document, request.db.transaction() as conn:

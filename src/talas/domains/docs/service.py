@@ -7,7 +7,7 @@ from talas.core.database import Connection, is_id
 from talas.core.http.document_form import Document
 from talas.core.http.pagination import Page
 from talas.core.objects import delete_later
-from talas.core.permissions import Role
+from talas.core.sessions import Actor
 from talas.domains.admin.service import Administrator, write_audit
 from talas.domains.docs import access, sql
 from talas.domains.docs.objects import DELETE_OBJECTS
@@ -16,10 +16,10 @@ from talas.domains.docs.sql import DocRow
 
 
 async def list_docs(
-    conn: Connection, role: Role, product_id: int, page: Page
+    conn: Connection, actor: Actor, product_id: int, page: Page
 ) -> tuple[list[Doc], int]:
     """The newest first, and how many there are."""
-    await access.check_product(conn, role, product_id)
+    await access.check_product(conn, actor, product_id)
     rows = await sql.select_docs(conn, product_id, limit=page.limit, offset=page.offset)
     return [as_doc(row) for row in rows], await sql.count_docs(conn, product_id)
 

@@ -32,12 +32,23 @@ class NewRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SELECT_PRODUCT_SHOWN = """
-SELECT EXISTS (SELECT FROM products WHERE id = $1 AND (status = 'active' OR $2))
+SELECT EXISTS (
+  SELECT
+  FROM products AS p
+  WHERE p.id = $1
+    AND (
+      p.status = 'active'
+      OR $2
+      OR EXISTS (SELECT FROM user_products AS up WHERE up.product_id = p.id AND up.user_id = $3)
+    )
+)
 """
 
 
-async def select_product_shown(conn: Connection, product_id: int, *, with_inactive: bool) -> bool:
-    shown: bool = await conn.fetchval(SELECT_PRODUCT_SHOWN, product_id, with_inactive)
+async def select_product_shown(
+    conn: Connection, product_id: int, *, with_inactive: bool, viewer_id: int
+) -> bool:
+    shown: bool = await conn.fetchval(SELECT_PRODUCT_SHOWN, product_id, with_inactive, viewer_id)
     return shown
 
 
@@ -86,12 +97,20 @@ SELECT d.id, d.product_id, d.filename, d.type, d.mime_type, d.size, d.content_ha
   d.uploaded_at
 FROM product_docs AS d
 JOIN products AS p ON p.id = d.product_id
-WHERE d.id = $1 AND (p.status = 'active' OR $2)
+WHERE d.id = $1
+  AND (
+    p.status = 'active'
+    OR $2
+    OR EXISTS (SELECT FROM user_products AS up WHERE up.product_id = p.id AND up.user_id = $3)
+  )
 """
 
 
-async def select_doc_shown(conn: Connection, doc_id: int, *, with_inactive: bool) -> DocRow | None:
-    return as_row(DocRow, await conn.fetchrow(SELECT_DOC_SHOWN, doc_id, with_inactive))
+async def select_doc_shown(
+    conn: Connection, doc_id: int, *, with_inactive: bool, viewer_id: int
+) -> DocRow | None:
+    record = await conn.fetchrow(SELECT_DOC_SHOWN, doc_id, with_inactive, viewer_id)
+    return as_row(DocRow, record)
 
 
 INSERT_DOC = """

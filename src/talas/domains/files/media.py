@@ -18,7 +18,7 @@ _NAME = re.compile(r"([1-9][0-9]{0,9})_(.+)", re.DOTALL)
 @route("/files/{file_id:int}/download", **download("The file's bytes", tag="files"))
 async def download_file(request: Request, file_id: int) -> RangedResponse:
     actor = await request.media_actor()
-    return _send(request, actor, await _own(request, actor, file_id))
+    return await _send(request, actor, await _own(request, actor, file_id))
 
 
 @route("/uploads/files/{name:str}", **download("The file's bytes", tag="files"))
@@ -30,7 +30,7 @@ async def uploaded_file(request: Request, name: str) -> RangedResponse:
     file = await _own(request, actor, int(match[1]))
     if file.filename != match[2]:
         raise NotFound("File not found")
-    return _send(request, actor, file)
+    return await _send(request, actor, file)
 
 
 async def _own(request: Request, actor: Actor, file_id: int) -> FileRow:
@@ -38,7 +38,7 @@ async def _own(request: Request, actor: Actor, file_id: int) -> FileRow:
         return await access.load_own_file(conn, actor.user_id, file_id)
 
 
-def _send(request: Request, actor: Actor, file: FileRow) -> RangedResponse:
+async def _send(request: Request, actor: Actor, file: FileRow) -> RangedResponse:
     attachment = Attachment(
         filename=file.filename,
         media_type=file.mime_type,
@@ -47,7 +47,7 @@ def _send(request: Request, actor: Actor, file: FileRow) -> RangedResponse:
         storage_key=file.storage_key,
         changed_at=file.uploaded_at,
     )
-    return send_attachment(request, actor, request.storage, attachment)
+    return await send_attachment(request, actor, request.storage, attachment)
 
 
 api_routes = [download_file]
