@@ -96,7 +96,7 @@ def test_twenty_tags_may_be_sent_with_their_repetitions(
     [
         (["a,b", "c" * 51], "tags must be at most 50 characters"),
         ([",".join(map(str, range(30)))], "tags must be at most 20"),
-        (["x,y," * 15_000] * 50, BUDGET),
+        (["x,y," * 15_000] * 10, BUDGET),
     ],
     ids=["long", "many", "huge"],
 )

@@ -307,3 +307,9 @@ class TestIdempotencyKey:
     @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
     def test_must_be_printable_and_short(self, api: ApiProcess, token: str, key: str) -> None:
         assert post_track(api, token, headers={"Idempotency-Key": key}).status_code == 400
+
+
+def test_fields_have_a_bound_in_all(api: ApiProcess, token: str) -> None:
+    """A file that has come waits for what comes after it."""
+    answer = post_track(api, token, notes=["x" * 60_000] * 20)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
