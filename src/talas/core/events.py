@@ -6,7 +6,7 @@ database: after each reconnection the ``on_gap`` handlers are told that events m
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -16,21 +16,24 @@ import structlog
 from talas.core.database import Connection, open_connection
 
 CHANNEL = "talas"
+CHAT_CHANNEL = "talas_chat"
+"""What only the chat processes need to hear: it is much, and would wake the others."""
+
 PING_S = 10.0
 MAX_BACKOFF_S = 5.0
-NOTIFY = "SELECT pg_notify('talas', $1)"
+NOTIFY = "SELECT pg_notify($1, $2)"
 
 log = structlog.get_logger()
 
 Handler = Callable[[dict[str, Any]], None]
 
 
-async def publish(conn: Connection, topic: str, **payload: Any) -> None:
+async def publish(conn: Connection, topic: str, channel: str = CHANNEL, **payload: Any) -> None:
     """Tell every listening process when the transaction of ``conn`` commits.
 
     The whole must stay below PostgreSQL's 8,000 bytes: send ids, not contents.
     """
-    await conn.execute(NOTIFY, msgspec.json.encode({"topic": topic, **payload}).decode())
+    await conn.execute(NOTIFY, channel, msgspec.json.encode({"topic": topic, **payload}).decode())
 
 
 class EventListener:
@@ -39,8 +42,9 @@ class EventListener:
     ``connected`` is False while events may be missed: caches must not be trusted then.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, channels: Sequence[str] = (CHANNEL,)) -> None:
         self._url = url
+        self._channels = channels
         self._handlers: dict[str, list[Handler]] = {}
         self._any_handlers: list[Callable[[], None]] = []
         self._gap_handlers: list[Callable[[], None]] = []
@@ -94,7 +98,8 @@ class EventListener:
     async def _listen(self, conn: asyncpg.Connection, first_try: asyncio.Event) -> None:
         self._lost.clear()
         conn.add_termination_listener(self._connection_lost)
-        await conn.add_listener(CHANNEL, self._received)
+        for channel in self._channels:
+            await conn.add_listener(channel, self._received)
         self.connected = True
         for gap_handler in self._gap_handlers:
             gap_handler()

@@ -5,8 +5,8 @@ import unicodedata
 from talas.core.database import Connection, is_id
 from talas.core.sessions import Actor
 from talas.domains.chat import sql
-from talas.domains.chat.errors import RoomNotFound, UserNotFound
-from talas.domains.chat.sql import Peer, RoomRow
+from talas.domains.chat.errors import MessageNotFound, RoomNotFound, UserNotFound
+from talas.domains.chat.sql import MessageRow, Peer, RoomRow
 
 MAX_ROOM_NAME = 100
 
@@ -37,6 +37,37 @@ async def access_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     if room is None or (room.is_private and not room.is_member):
         raise RoomNotFound
     return room
+
+
+async def access_locked_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
+    """As ``access_room``, for what will take a ``seq``: the room is locked until the transaction
+    ends, and the row is read under the lock."""
+    room = await access_room(conn, actor, name)
+    return await _relocked(conn, actor, room.id)
+
+
+async def _relocked(conn: Connection, actor: Actor, room_id: int) -> RoomRow:
+    await sql.lock_room(conn, room_id)
+    room = await sql.select_room_by_id(conn, room_id, actor.user_id)
+    if room is None or (room.is_private and not room.is_member):
+        raise RoomNotFound
+    return room
+
+
+async def access_message(conn: Connection, actor: Actor, message_id: int) -> MessageRow:
+    """A message of a conversation of the actor's, or of a room that the actor may read, as far back
+    as the actor may read it. Tombstones too. Raises MessageNotFound."""
+    message = await sql.select_message(conn, message_id) if is_id(message_id) else None
+    if message is None:
+        raise MessageNotFound
+    if message.room_id is None:
+        if actor.user_id not in (message.from_user, message.to_user):
+            raise MessageNotFound
+        return message
+    room = await sql.select_room_by_id(conn, message.room_id, actor.user_id)
+    if room is None or (room.is_private and not room.is_member) or message.seq <= room.visible_from:
+        raise MessageNotFound
+    return message
 
 
 async def access_peer(conn: Connection, actor: Actor, user_id: int) -> Peer:

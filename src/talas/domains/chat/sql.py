@@ -12,13 +12,43 @@ ANY_ID = 2**31
 
 
 class RoomRow(msgspec.Struct, frozen=True):
-    """A room as one user sees it; ``seq`` is the number of its newest event."""
+    """A room as one user sees it; ``seq`` is the number of its newest event. ``role`` is None for
+    who is no member; ``removed`` says that a moderator removed the user."""
 
     id: int
     name: str
+    kind: str
     is_private: bool
+    history: str
     seq: int
-    is_member: bool
+    closed: bool
+    role: str | None
+    joined_seq: int
+    removed: bool
+
+    @property
+    def is_member(self) -> bool:
+        return self.role is not None
+
+    @property
+    def visible_from(self) -> int:
+        """The user sees what has a higher ``seq`` than this."""
+        return self.joined_seq if self.history == "joining" else 0
+
+
+class MessageRow(msgspec.Struct, frozen=True):
+    """A message and where it stands: in a room, or between ``from_user`` and ``to_user``."""
+
+    id: int
+    seq: int
+    room_id: int | None
+    conversation_id: int | None
+    from_user: int
+    to_user: int | None
+    content: str
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    pinned_at: datetime | None
 
 
 class LockedRoom(msgspec.Struct, frozen=True):
@@ -86,11 +116,44 @@ class Replied(msgspec.Struct, frozen=True):
     conversation_id: int | None
 
 
-SELECT_ROOM = """
-SELECT r.id, r.name, r.is_private, r.seq, m.user_id IS NOT NULL
+_ROOM = """
+SELECT
+    r.id, r.name, r.kind, r.is_private, r.history, r.seq, r.closed_at IS NOT NULL, m.role,
+    coalesce(m.joined_seq, r.seq),
+    EXISTS (SELECT FROM room_removals AS g WHERE g.room_id = r.id AND g.user_id = $2)
 FROM rooms AS r
 LEFT JOIN room_members AS m ON m.room_id = r.id AND m.user_id = $2
+"""
+
+SELECT_ROOM = f"""
+{_ROOM}
 WHERE r.name_key = $1
+  AND r.kind <> 'deleted'
+"""
+
+SELECT_ROOM_BY_ID = f"""
+{_ROOM}
+WHERE r.id = $1
+  AND r.kind <> 'deleted'
+"""
+
+LOCK_ROOM = """
+SELECT seq
+FROM rooms
+WHERE id = $1
+FOR NO KEY UPDATE
+"""
+
+SELECT_MESSAGE = """
+SELECT
+    m.id, m.seq, m.room_id, m.conversation_id, m.from_user, m.to_user, m.content, m.edited_at,
+    m.deleted_at, m.pinned_at
+FROM messages AS m
+WHERE m.id = $1
+"""
+
+SELECT_IS_BLOCKED = """
+SELECT EXISTS (SELECT FROM user_blocks WHERE blocker_id = $1 AND blocked_id = $2)
 """
 
 INSERT_MEMBER = """
@@ -245,6 +308,24 @@ SELECT EXISTS (SELECT FROM messages WHERE id = $1)
 
 async def select_room(conn: Connection, name_key: str, user_id: int) -> RoomRow | None:
     return as_row(RoomRow, await conn.fetchrow(SELECT_ROOM, name_key, user_id))
+
+
+async def select_room_by_id(conn: Connection, room_id: int, user_id: int) -> RoomRow | None:
+    return as_row(RoomRow, await conn.fetchrow(SELECT_ROOM_BY_ID, room_id, user_id))
+
+
+async def lock_room(conn: Connection, room_id: int) -> None:
+    """Until the transaction ends, nothing else takes a ``seq`` of the room. What is read after
+    this is what the next ``seq`` builds on."""
+    await conn.execute(LOCK_ROOM, room_id)
+
+
+async def select_message(conn: Connection, message_id: int) -> MessageRow | None:
+    return as_row(MessageRow, await conn.fetchrow(SELECT_MESSAGE, message_id))
+
+
+async def select_is_blocked(conn: Connection, blocker_id: int, blocked_id: int) -> bool:
+    return bool(await conn.fetchval(SELECT_IS_BLOCKED, blocker_id, blocked_id))
 
 
 async def insert_member(conn: Connection, room_id: int, user_id: int, role: str) -> None:
