@@ -62,7 +62,8 @@ async def append_conversation_event(
     )
     if seq is None:
         raise NotFound("Conversation not found")
-    await announce(conn, conversations=[(conversation_id, *sorted(people), seq, seq)])
+    low, high = sorted(people)
+    await announce(conn, conversations=[(conversation_id, low, high, seq, seq)])
     return seq
 
 
