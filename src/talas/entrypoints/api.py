@@ -27,6 +27,7 @@ from talas.core.storage import Storage
 from talas.core.tokens import TokenSigner
 from talas.domains.admin.routes import api_routes as admin_routes
 from talas.domains.auth.routes import api_routes as auth_routes
+from talas.domains.chat.rooms.routes import api_routes as room_routes
 from talas.domains.chat.routes import api_routes as chat_routes
 from talas.domains.docs.routes import api_routes as docs_routes
 from talas.domains.files.routes import api_routes as files_routes
@@ -56,6 +57,7 @@ API_ROUTES = [
     *user_products_routes,
     *files_routes,
     *docs_routes,
+    *room_routes,
     *chat_routes,
     *tags_routes,
     *search_routes,

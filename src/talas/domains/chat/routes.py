@@ -1,48 +1,20 @@
-"""``/chat``: rooms and histories over HTTP."""
+"""``/chat``: histories over HTTP."""
 
 from datetime import datetime
 
-from litestar import get, post
+from litestar import get
 
-from talas.core.http.describe import PAGE_QUERY, describe, int_query, text_query
-from talas.core.http.envelope import Envelope, Paged, ok
-from talas.core.http.pagination import paged, parse_int
+from talas.core.http.describe import describe, int_query, text_query
+from talas.core.http.envelope import Envelope, ok
+from talas.core.http.pagination import parse_int
 from talas.core.http.request import Request
 from talas.domains.chat import service
-from talas.domains.chat.rooms import service as rooms_service
-from talas.domains.chat.rooms.sql import ListedRoom
-from talas.domains.chat.schemas import DEFAULT_HISTORY, MAX_HISTORY, CreateRoom, HistoryMessage
+from talas.domains.chat.schemas import DEFAULT_HISTORY, MAX_HISTORY, HistoryMessage
 
 _HISTORY_QUERY = (
     int_query("limit", "How many at most", default=DEFAULT_HISTORY, least=1, most=MAX_HISTORY),
     text_query("before", "Older than this: the id of a message, or an instant"),
 )
-
-
-@get(
-    "/chat/rooms",
-    **describe(
-        "Public rooms, and one's own private ones",
-        tag="chat",
-        query=(*PAGE_QUERY, text_query("search", "In the name or the description")),
-    ),
-)
-async def list_rooms(request: Request) -> Paged[ListedRoom]:
-    actor = await request.actor()
-    page = request.read_page()
-    search = request.query_params.get("search")
-    async with request.db.connection() as conn:
-        rooms, total = await rooms_service.list_rooms(conn, actor, page, search=search)
-    return paged(rooms, page, total)
-
-
-@post("/chat/rooms", **describe("Open a room", tag="chat", body=CreateRoom, errors=(409,)))
-async def create_room(request: Request) -> Envelope[ListedRoom]:
-    actor = await request.actor()
-    body = await request.body_as(CreateRoom)
-    async with request.db.transaction() as conn:
-        room = await rooms_service.create_room(conn, actor, body)
-    return ok(room, "Room created successfully")
 
 
 @get(
@@ -79,4 +51,4 @@ def _read_window(request: Request) -> tuple[int, int | datetime]:
     return limit, service.read_before(query.get("before"))
 
 
-api_routes = [list_rooms, create_room, read_room, read_direct]
+api_routes = [read_room, read_direct]

@@ -13,8 +13,8 @@ from talas.core.sessions import Actor
 from talas.core.text import FieldChecks, clean_text
 from talas.domains.chat.access import MAX_ROOM_NAME, compose, name_key
 from talas.domains.chat.rooms import sql
+from talas.domains.chat.rooms.schemas import CreateRoom
 from talas.domains.chat.rooms.sql import ListedRoom
-from talas.domains.chat.schemas import CreateRoom
 from talas.domains.chat.sql import insert_member
 
 MAX_DESCRIPTION = 500
