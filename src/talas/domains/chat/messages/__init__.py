@@ -1,0 +1,1 @@
+"""What is done with messages that have been sent: edits, deletions, reactions, pins, mentions."""
