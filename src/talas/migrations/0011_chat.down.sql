@@ -14,6 +14,8 @@ DROP TABLE conversation_reads;
 DROP TABLE user_blocks;
 DROP TABLE room_invites;
 DROP TABLE room_removals;
+DROP TABLE room_mutes;
+DROP INDEX room_members_order_idx;
 
 DROP INDEX messages_words_idx;
 DROP FUNCTION message_words(INT, INT, TEXT);

@@ -17,6 +17,19 @@ ALTER TABLE room_members
     -- Kept only in rooms with slow mode.
     ADD COLUMN spoke_at TIMESTAMPTZ;
 
+-- The owner, then moderators, then members, each by when they came.
+CREATE INDEX room_members_order_idx ON room_members (room_id, role DESC, joined_at, user_id);
+
+-- Until when those are muted who left meanwhile: leaving and coming back ends no mute.
+CREATE TABLE room_mutes (
+    room_id INT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    muted_until TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+);
+CREATE INDEX room_mutes_user_idx ON room_mutes (user_id);
+CREATE INDEX room_mutes_muted_until_idx ON room_mutes (muted_until);
+
 -- Who was removed by a moderator comes back only when invited.
 CREATE TABLE room_removals (
     room_id INT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
