@@ -26,6 +26,7 @@ class Permission(enum.Enum):
     HANDLE_REPORTS = enum.auto()
     MANAGE_USERS = enum.auto()
     MANAGE_CATALOGUE = enum.auto()
+    DELETE_ROOMS = enum.auto()
     GRANT_ADMIN = enum.auto()
     READ_AUDIT_LOG = enum.auto()
 
@@ -37,6 +38,7 @@ _LOWEST_ROLE = {
     Permission.HANDLE_REPORTS: Role.MODERATOR,
     Permission.MANAGE_USERS: Role.ADMIN,
     Permission.MANAGE_CATALOGUE: Role.ADMIN,
+    Permission.DELETE_ROOMS: Role.ADMIN,
     Permission.GRANT_ADMIN: Role.SUPER_ADMIN,
     Permission.READ_AUDIT_LOG: Role.SUPER_ADMIN,
 }

@@ -22,6 +22,8 @@ ACTIONS = (
     *("doc.create", "doc.delete"),
     *("tag.update", "tag.merge", "tag.delete"),
     *("track.hide", "track.show"),
+    *("room.mute", "room.unmute", "room.kick", "room.role"),
+    *("room.close", "room.reopen", "room.delete"),
     "report.update",
 )
 TARGET_TYPES = tuple(dict.fromkeys(action.partition(".")[0] for action in ACTIONS))
