@@ -186,7 +186,7 @@ SELECT r.id, r.name, r.description, r.is_private,
     FROM (SELECT FROM room_members AS m WHERE m.room_id = r.id LIMIT 10000) AS found
   )
 FROM rooms AS r
-WHERE r.id"""
+WHERE r.kind = 'room' AND r.id"""
 
 _BY_IDS = " = ANY ($1::INT[])"
 _AFTER = " > $1 ORDER BY 1 LIMIT $2"
@@ -233,7 +233,7 @@ SELECT
   (SELECT count(*) FROM products WHERE status = 'active'),
   (SELECT count(*) FROM files),
   (SELECT count(*) FROM tracks),
-  (SELECT count(*) FROM rooms)
+  (SELECT count(*) FROM rooms WHERE kind = 'room')
 """
 
 
