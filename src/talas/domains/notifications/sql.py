@@ -1,0 +1,118 @@
+"""Notifications: what concerns a user who was not there."""
+
+from datetime import datetime
+
+import msgspec
+
+from talas.core.database import Connection, as_rows
+
+
+class InsertedRow(msgspec.Struct, frozen=True):
+    id: int
+    user_id: int
+    kind: str
+
+
+class ShownRow(msgspec.Struct, frozen=True):
+    """``room`` is None in a conversation and where the user may not see the room; ``message_id``,
+    ``seq`` and ``excerpt`` are where there is no message that the user may see."""
+
+    id: int
+    kind: str
+    created_at: datetime
+    read_at: datetime | None
+    from_id: int
+    from_username: str
+    room: str | None
+    message_id: int | None
+    seq: int | None
+    excerpt: str | None
+
+
+# What a chat process said of its sockets counts as long as it is seen. The clock is read anew: a
+# transaction may have waited for a lock.
+_HERE = """
+SELECT
+FROM chat_presence AS p
+JOIN chat_nodes AS c ON c.id = p.node_id
+WHERE c.seen_at > clock_timestamp() - interval '20 s'
+"""
+
+# Of a room that shows only what came after joining, who is no member sees nothing.
+INSERT_NOTIFICATIONS = f"""
+INSERT INTO notifications (user_id, kind, actor_id, room_id, message_id)
+SELECT new.user_id, new.kind, new.actor_id, new.room_id, new.message_id
+FROM unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::int[]) WITH ORDINALITY
+  AS new (user_id, kind, actor_id, room_id, message_id, place)
+JOIN users AS u ON u.id = new.user_id AND u.status = 'active'
+LEFT JOIN rooms AS r ON r.id = new.room_id
+LEFT JOIN room_members AS m ON m.room_id = new.room_id AND m.user_id = new.user_id
+WHERE NOT EXISTS ({_HERE} AND p.user_id = new.user_id AND p.room_id = coalesce(new.room_id, 0))
+  AND NOT EXISTS (
+    SELECT FROM user_blocks AS b
+    WHERE b.blocker_id = new.user_id AND b.blocked_id = new.actor_id
+  )
+  AND (
+    new.room_id IS NULL
+    OR m.user_id IS NOT NULL
+    OR (NOT r.is_private AND r.history = 'start' AND r.kind <> 'deleted')
+  )
+ORDER BY new.place
+ON CONFLICT (user_id, message_id) WHERE message_id IS NOT NULL DO NOTHING
+RETURNING id, user_id, kind
+"""  # noqa: S608 (a constant of this file)
+
+
+async def insert_notifications(
+    conn: Connection,
+    *,
+    user_ids: list[int],
+    kinds: list[str],
+    actor_ids: list[int],
+    room_ids: list[int | None],
+    message_ids: list[int],
+) -> list[InsertedRow]:
+    """Those that came into being: for active users who are not there (in the
+    room, or anywhere for a direct message), may read the message, and have not blocked its author.
+    A message that a user was notified of notifies no second time."""
+    rows = await conn.fetch(INSERT_NOTIFICATIONS, user_ids, kinds, actor_ids, room_ids, message_ids)
+    return as_rows(InsertedRow, rows)
+
+
+INSERT_INVITATION = """
+INSERT INTO notifications (user_id, kind, actor_id, room_id)
+VALUES ($1, 'invitation', $2, $3)
+RETURNING id
+"""
+
+
+async def insert_invitation(conn: Connection, user_id: int, *, actor_id: int, room_id: int) -> int:
+    notification_id: int = await conn.fetchval(INSERT_INVITATION, user_id, actor_id, room_id)
+    return notification_id
+
+
+# As far as the user may see it now: rooms and messages that are out of sight are as if not there.
+_SHOWN = """
+SELECT
+  n.id, n.kind, n.created_at, n.read_at, n.actor_id, u.username, r.name, m.id, m.seq,
+  left(m.content, 201)
+FROM notifications AS n
+JOIN users AS u ON u.id = n.actor_id
+LEFT JOIN room_members AS own ON own.room_id = n.room_id AND own.user_id = n.user_id
+LEFT JOIN rooms AS r
+  ON r.id = n.room_id AND r.kind <> 'deleted' AND (NOT r.is_private OR own.user_id IS NOT NULL)
+LEFT JOIN messages AS m
+  ON m.id = n.message_id AND m.deleted_at IS NULL
+    AND (n.room_id IS NULL OR r.id IS NOT NULL)
+    AND (n.room_id IS NULL OR r.history = 'start' OR m.seq > own.joined_seq)
+"""
+
+SELECT_SHOWN = f"""
+{_SHOWN}
+WHERE n.id = ANY($1::bigint[])
+ORDER BY n.id
+"""
+
+
+async def select_shown(conn: Connection, notification_ids: list[int]) -> list[ShownRow]:
+    return as_rows(ShownRow, await conn.fetch(SELECT_SHOWN, notification_ids))
