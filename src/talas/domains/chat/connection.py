@@ -6,11 +6,14 @@ import asyncio
 import enum
 import logging
 import random
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import cast
 
+from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 from websockets.typing import BytesLike
 
@@ -49,6 +52,28 @@ class Close(enum.IntEnum):
     TOKEN_ENDED = 4500
     SUSPENDED = 4503
     TOO_MANY_SOCKETS = 4504
+
+
+class _Frames(ServerProtocol):
+    """Hands over each frame before it reads the next. The library does so only once it has read,
+    and answered, all control frames that came along: after a close, what came before it could not
+    be answered any more.
+    """
+
+    def __init__(self, received: Callable[[Frame], None]) -> None:
+        # Pings within a fragmented message do not count, so the message is measured here.
+        super().__init__(max_size=(None, MAX_MESSAGE), logger=_log)
+        self._received = received
+
+    def recv_frame(self, frame: Frame) -> None:
+        if self.state is State.CONNECTING:
+            raise ProtocolError("a client waits for the answer to its handshake")
+        if frame.opcode is Opcode.CLOSE:
+            # It may stand within a fragmented message, as any control frame (section 5.4).
+            self.current_size = None
+        super().recv_frame(frame)
+        self.events.clear()
+        self._received(frame)
 
 
 class Connection(asyncio.Protocol):
@@ -93,7 +118,7 @@ class Connection(asyncio.Protocol):
         self.expires_at: float | None = None
         self.ping_at = 0.0
         self.pong_by: float | None = None
-        self.protocol = ServerProtocol(max_size=MAX_MESSAGE, logger=_log)
+        self.protocol = _Frames(self._frame_received)
         self.transport: asyncio.Transport | None = None
         self._wheel = wheel
         self._was_open = False
@@ -115,7 +140,7 @@ class Connection(asyncio.Protocol):
         """The handshake's request; answer with ``respond``, now or later."""
 
     def allow_frame(self) -> bool:
-        """Called for each message, at its first frame, and for each control frame."""
+        """Called for each message, at its first frame, and for each ping and pong."""
         return True
 
     def text_received(self, text: str) -> None: ...
@@ -187,6 +212,10 @@ class Connection(asyncio.Protocol):
             self._holds -= 1
             if self._holds == 0:
                 self._pump_soon()
+
+    def unsent(self) -> int:
+        """Bytes that wait for the client to read."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     def peer_address(self) -> str:
         peer = self.transport.get_extra_info("peername") if self.transport else None
@@ -283,28 +312,42 @@ class Connection(asyncio.Protocol):
 
     def _receive(self, data: bytes) -> None:
         protocol = self.protocol
+        if protocol.eof_sent:
+            return
         if protocol.state is State.CONNECTING:
-            self._received += len(data)
-            if self._received > MAX_HANDSHAKE:
-                self.abort()
-                return
+            self._receive_handshake(data)
+            return
         protocol.receive_data(data)
         self._flush()
-        for event in protocol.events_received():
-            if isinstance(event, Frame):
-                self._frame_received(event)
-            elif isinstance(event, Request):
-                self._request = event
-                self.hold()
-                self.request_received(event)
         if protocol.state is not State.OPEN:
             self._has_left()
 
+    def _receive_handshake(self, data: bytes) -> None:
+        protocol = self.protocol
+        self._received += len(data)
+        if self._received > MAX_HANDSHAKE:
+            sentence = f"A handshake has at most {MAX_HANDSHAKE} bytes.\n"
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            protocol.send_response(protocol.reject(status, sentence))
+        else:
+            protocol.receive_data(data)
+        if protocol.writes == [SEND_EOF]:
+            # The library hangs up on what is no handshake; section 4.2.1 wants an answer.
+            answer = protocol.reject(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake.\n")
+            protocol.writes.insert(0, answer.serialize())
+        self._flush()
+        for event in protocol.events_received():
+            if isinstance(event, Request) and not protocol.eof_sent:
+                self._request = event
+                self.hold()
+                self.request_received(event)
+
     def _frame_received(self, frame: Frame) -> None:
+        self._flush()
         if not self.is_open:
-            # A client may send nothing before the handshake is answered.
-            if self.protocol.state is State.CONNECTING:
-                self.abort()
+            return
+        if frame.opcode is Opcode.CLOSE:
+            self._has_left()
         elif frame.opcode is Opcode.CONT:
             self._continue_message(frame)
         else:
@@ -324,7 +367,9 @@ class Connection(asyncio.Protocol):
         message = cast(bytearray, self._message)
         message += frame.data
         self._fragments += 1
-        if frame.fin:
+        if len(message) > MAX_MESSAGE:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_MESSAGE} bytes")
+        elif frame.fin:
             self._message = None
             self._message_received(message)
         elif self._fragments >= MAX_FRAGMENTS:
