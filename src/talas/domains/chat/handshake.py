@@ -12,13 +12,22 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
 from talas.core.database import is_unavailable
-from talas.core.errors import Forbidden, NotFound, TalasError, Unauthenticated, Unavailable
+from talas.core.errors import (
+    Forbidden,
+    InvalidData,
+    NotFound,
+    TalasError,
+    Unauthenticated,
+    Unavailable,
+)
 from talas.core.http.envelope import encode_failure
 from talas.core.metrics import render_metrics
 from talas.core.sessions import Actor
 from talas.core.tokens import Claims, TokenType
 from talas.domains.chat.errors import DatabaseUnavailable
 from talas.domains.chat.node import Node
+
+VERSION = "13"
 
 log = structlog.get_logger()
 
@@ -39,9 +48,13 @@ async def admit(node: Node, request: Request, address: str) -> Admitted | Respon
             return await _plain_http(node, url.path, request.headers, address)
         if node.draining:
             raise Unavailable("Shutting down")
+        if len(request.headers.get_all("Host")) != 1:
+            raise InvalidData("A request has one Host header")
         _check_origin(request.headers, node.settings.http.cors_origins)
         query = parse_qs(url.query, max_num_fields=20)
         claims, actor = await _authenticate(node, _token(query, request.headers))
+        if not _asks_for_websocket(request.headers):
+            return _failure(_upgrade_required(), status=426)
         return Admitted(actor, claims, 2 if query.get("v") == ["2"] else 1)
     except TalasError as error:
         return _failure(error)
@@ -59,6 +72,32 @@ def _check_origin(headers: Headers, allowed: tuple[str, ...]) -> None:
     origin = headers.get("Origin")
     if origin is not None and origin not in allowed:
         raise Forbidden("This origin may not connect; see CORS_ALLOWED_ORIGINS")
+
+
+def _asks_for_websocket(headers: Headers) -> bool:
+    return (
+        headers.get_all("Sec-WebSocket-Version") == [VERSION]
+        and _lists(headers, "Upgrade", "websocket")
+        and _lists(headers, "Connection", "upgrade")
+    )
+
+
+def _lists(headers: Headers, name: str, word: str) -> bool:
+    listed = ",".join(headers.get_all(name)).split(",")
+    return any(item.strip().lower() == word for item in listed)
+
+
+def _upgrade_required() -> TalasError:
+    """RFC 6455 section 4.2.2 wants the version to be named."""
+    return TalasError(
+        f"Only WebSocket version {VERSION} is spoken here",
+        code="upgrade_required",
+        headers={
+            "Connection": "Upgrade, close",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": VERSION,
+        },
+    )
 
 
 def _token(query: dict[str, list[str]], headers: Headers) -> str:
