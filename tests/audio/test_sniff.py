@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 from tests.audio.synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_tone
 
-from talas.audio.containers import AAC, CONTAINERS, FLAC, M4A, MP3, WAV
-from talas.audio.sniff import HEAD_BYTES, sniff, sniff_file
+from talas.audio.containers import AAC, CONTAINERS, FLAC, M4A, MP3, WAV, Container
+from talas.audio.sniff import HEAD_BYTES, Sniffer, sniff, sniff_file
+
+
+def sniff_pieces(content: bytes, step: int) -> Container | None:
+    sniffer = Sniffer()
+    for start in range(0, len(content), step):
+        sniffer.take(content[start : start + step])
+    return sniffer.finish()
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -23,6 +30,8 @@ def test_every_container_is_known_by_its_bytes(tmp_path: Path, encoding: str) ->
     with file.open("rb") as opened:
         assert sniff_file(opened) is expected
         assert opened.tell() == 0
+    for step in (7, 5000, 10_000_000):
+        assert sniff_pieces(file.read_bytes(), step) is expected
 
 
 @pytest.mark.parametrize(("encoding", "expected"), [("mp3", MP3), ("flac", FLAC), ("aac", AAC)])
@@ -36,12 +45,16 @@ def test_a_tag_before_the_audio_is_passed_over(
     huge = id3_tag(picture=picture(), padding=200_000) + audio
     assert sniff(huge[:HEAD_BYTES]) is MP3
     assert sniff_file(io.BytesIO(huge)) is expected
+    for step in (3, 65_536, 10_000_000):
+        assert sniff_pieces(small + huge, step) is expected
+    assert sniff_pieces(huge[: -len(audio)], 65_536) is None
 
 
 def test_tags_without_end_are_not_followed_for_ever() -> None:
     endless = id3_tag() * 10_000
     assert sniff(endless) is None
     assert sniff_file(io.BytesIO(endless)) is None
+    assert sniff_pieces(endless, 1000) is None
 
 
 def test_mp3_without_a_tag_and_cut_into_is_still_mp3(tmp_path: Path) -> None:

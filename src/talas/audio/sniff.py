@@ -58,6 +58,39 @@ def sniff_file(file: BinaryIO) -> Container | None:
     return _sniff_audio(head, tagged=start > 0)
 
 
+class Sniffer:
+    """As `sniff_file`, for a file that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._to_skip = 0
+        self._tags = 0
+        self._at_audio = False
+
+    def take(self, chunk: bytes) -> None:
+        """The next bytes. Not more than `HEAD_BYTES` and the longest piece are held."""
+        if self._at_audio and len(self._data) >= HEAD_BYTES:
+            return
+        skipped = min(self._to_skip, len(chunk))
+        self._to_skip -= skipped
+        self._data += chunk[skipped:]
+        while not self._at_audio and len(self._data) >= _ID3_HEADER:
+            self._look_for_tag()
+
+    def finish(self) -> Container | None:
+        """The container of all that was taken; a file that ends within a tag is none."""
+        return _sniff_audio(bytes(self._data[:HEAD_BYTES]), tagged=self._tags > 0)
+
+    def _look_for_tag(self) -> None:
+        end = _id3_end(bytes(self._data[:_ID3_HEADER])) if self._tags < _MOST_TAGS else 0
+        if not end:
+            self._at_audio = True
+            return
+        self._tags += 1
+        self._to_skip = max(0, end - len(self._data))
+        del self._data[:end]
+
+
 def _sniff_audio(data: bytes, *, tagged: bool) -> Container | None:
     if data[:4] == b"fLaC":
         return FLAC if data[4:8] in (b"\0\0\0\x22", b"\x80\0\0\x22") else None

@@ -33,6 +33,10 @@ class Inspector(Protocol[KindT_co]):
         """All has been taken; the object is not there yet."""
 
 
+def as_sent(chunks: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
+    return chunks
+
+
 class Upload(Generic[KindT]):
     """A file that is in storage and belongs to no row yet. ``size`` in bytes, ``content_hash``
     SHA-256. Unless ``keep`` is called it is removed when the block that received it ends."""
@@ -69,10 +73,12 @@ async def received(
     folder: str,
     max_size: int,
     inspect: Callable[[str], Inspector[KindT]],
+    change: Callable[[AsyncIterable[bytes]], AsyncIterable[bytes]] = as_sent,
 ) -> AsyncIterator[Form[KindT]]:
     """Reads the form to its end, the file in its field ``file`` straight into storage.
 
-    ``inspect`` is given the file's name as sent.
+    ``inspect`` is given the file's name as sent. What ``change`` makes of the bytes is looked at,
+    counted and stored.
     """
     fields: dict[str, list[str]] = {}
     upload: Upload[KindT] | None = None
@@ -87,7 +93,8 @@ async def received(
             if upload is not None:
                 raise InvalidData("There must be one file; send several one by one")
             inspector = inspect(part.filename or "")
-            storing = stored(part.chunks(), storage, inspector, folder=folder, max_size=max_size)
+            chunks = change(part.chunks())
+            storing = stored(chunks, storage, inspector, folder=folder, max_size=max_size)
             upload = await stack.enter_async_context(storing)
         if upload is None:
             raise InvalidData("The file is missing: it must be in the field 'file'")

@@ -1,5 +1,7 @@
 """What people keep with their gear: the formats that are accepted, and how a file is held
-against the one that its name's ending says."""
+against the one that its name's ending says.
+
+Where other formats are accepted, files are held against those in the same way."""
 
 from collections.abc import Callable
 
@@ -33,27 +35,43 @@ FORMATS = (
     Format("XLSX", f"{_OOXML}.spreadsheetml.sheet", ("xlsx",), XlsxCheck),
     Format("ODT", "application/vnd.oasis.opendocument.text", ("odt",), OdtCheck),
 )
-_BY_ENDING = {ending: known for known in FORMATS for ending in known.endings}
-_ACCEPTED = "accepted are " + ", ".join(
-    f"{known.label} ({', '.join('.' + ending for ending in known.endings)})" for known in FORMATS
-)
+
+
+class Accepted:
+    """The formats that may come in somewhere; of the first ``head_bytes`` each can tell whether
+    it may be its own."""
+
+    def __init__(self, formats: tuple[Format, ...], *, head_bytes: int = checks.HEAD_BYTES) -> None:
+        self.head_bytes = head_bytes
+        self.sentence = "accepted are " + ", ".join(
+            f"{known.label} ({', '.join('.' + ending for ending in known.endings)})"
+            for known in formats
+        )
+        self._by_ending = {ending: known for known in formats for ending in known.endings}
+
+    def named(self, filename: str) -> Format:
+        """Raises UnsupportedMedia."""
+        known = self._by_ending.get(split_ending(filename)[1].lower())
+        if known is None:
+            raise UnsupportedMedia(f"The name must end like what the file is; {self.sentence}")
+        return known
+
+
+DOCUMENTS = Accepted(FORMATS)
 
 
 class DocumentInspector:
     """The name's ending chooses the format, the content must be of it. Raises InvalidData for a
     file without a name, UnsupportedMedia where the two do not agree."""
 
-    head_bytes = checks.HEAD_BYTES
-
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, accepted: Accepted = DOCUMENTS) -> None:
         if not filename:
             raise InvalidData('The file must have a name, like filename="manual.pdf"')
         self.filename = clean_filename(filename)
-        known = _BY_ENDING.get(split_ending(self.filename)[1].lower())
-        if known is None:
-            raise UnsupportedMedia(f"The name must end like what the file is; {_ACCEPTED}")
-        self._format = known
-        self._check = known.check()
+        self.head_bytes = accepted.head_bytes
+        self._accepted = accepted
+        self._format = accepted.named(self.filename)
+        self._check = self._format.check()
 
     def begin(self, head: bytes) -> None:
         self._hold(lambda: self._check.begin(head))
@@ -70,5 +88,5 @@ class DocumentInspector:
             step()
         except Mismatch:
             raise UnsupportedMedia(
-                f"The file is not {self._format.label}, as its name says; {_ACCEPTED}"
+                f"The file is not {self._format.label}, as its name says; {self._accepted.sentence}"
             ) from None

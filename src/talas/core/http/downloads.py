@@ -1,5 +1,5 @@
 """Bytes that people have given: how routes that send them are described, and files that are sent
-as they were given and never shown in place."""
+as they were given, shown in place only where that is asked for."""
 
 import contextlib
 import datetime as dt
@@ -60,9 +60,10 @@ def download(
 
 
 async def send_attachment(
-    request: Request, actor: Actor, storage: Storage, file: Attachment
+    request: Request, actor: Actor, storage: Storage, file: Attachment, *, inline: bool = False
 ) -> RangedResponse:
-    """Raises NotFound where the file has been lost."""
+    """``inline`` is for what a browser may show in place. Raises NotFound where the file has been
+    lost."""
     if request.method == "HEAD":
         # Without a body nothing else would notice.
         await _check_stored(storage, file.storage_key)
@@ -76,7 +77,7 @@ async def send_attachment(
         headers={
             **SEALED,
             "cache-control": "private, no-cache",
-            "content-disposition": disposition("attachment", file.filename),
+            "content-disposition": disposition("inline" if inline else "attachment", file.filename),
         },
     )
     taken_by = actor.user_id if request.settings.rate_limits else None
