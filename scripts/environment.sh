@@ -90,7 +90,7 @@ unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never UV_PYTHON="$python"
 say 'installs what uv.lock names (the first time this takes a minute)'
 case "$kind" in
-serve) sync --no-dev ;;
-dev) sync ;;
+serve) sync --no-dev --all-extras ;;
+dev) sync --all-extras ;;
 esac
 echo "$wanted" >".venv/talas-$kind"
