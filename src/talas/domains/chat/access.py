@@ -3,12 +3,19 @@
 import unicodedata
 
 from talas.core.database import Connection, is_id
+from talas.core.errors import Forbidden
+from talas.core.permissions import Permission, holds
 from talas.core.sessions import Actor
 from talas.domains.chat import sql
 from talas.domains.chat.errors import MessageNotFound, RoomNotFound, UserNotFound
 from talas.domains.chat.sql import MessageRow, Peer, RoomRow
 
 MAX_ROOM_NAME = 100
+OWNER, MODERATOR, MEMBER = "owner", "moderator", "member"
+ROOM_ROLES = (OWNER, MODERATOR, MEMBER)
+"""From the highest: each may do what the lower ones may."""
+GENERAL = "general"
+GROUP = "group"
 
 
 def name_key(name: str) -> str:
@@ -31,27 +38,71 @@ def compose(name: str) -> str:
 
 async def access_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     """Raises RoomNotFound, also for a private room of which the actor is no member."""
+    return _visible(await _select_room(conn, actor, name))
+
+
+async def access_locked_room(
+    conn: Connection, actor: Actor, name: str, *, beyond: Permission | None = None
+) -> RoomRow:
+    """As ``access_room``, for what will take a ``seq``: the room is locked until the transaction
+    ends, and the row is read under the lock. Who holds the permission ``beyond`` gets private rooms
+    of others too."""
+    reaches = beyond is not None and holds(actor.role, beyond)
+    room = await _select_room(conn, actor, name)
+    if not reaches:
+        _visible(room)
+    return await access_locked_room_by_id(conn, actor, room.id, beyond=beyond)
+
+
+async def access_locked_room_by_id(
+    conn: Connection, actor: Actor, room_id: int, *, beyond: Permission | None = None
+) -> RoomRow:
+    """As ``access_locked_room``."""
+    await sql.lock_room(conn, room_id)
+    room = await sql.select_room_by_id(conn, room_id, actor.user_id)
+    if room is None:
+        raise RoomNotFound
+    if beyond is not None and holds(actor.role, beyond):
+        return room
+    return _visible(room)
+
+
+async def _select_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     key = name_key(name)
     # What no room can be called is not worth a question, and may not be text for PostgreSQL.
     room = await sql.select_room(conn, key, actor.user_id) if key else None
-    if room is None or (room.is_private and not room.is_member):
+    if room is None:
         raise RoomNotFound
     return room
 
 
-async def access_locked_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
-    """As ``access_room``, for what will take a ``seq``: the room is locked until the transaction
-    ends, and the row is read under the lock."""
-    room = await access_room(conn, actor, name)
-    return await _relocked(conn, actor, room.id)
-
-
-async def _relocked(conn: Connection, actor: Actor, room_id: int) -> RoomRow:
-    await sql.lock_room(conn, room_id)
-    room = await sql.select_room_by_id(conn, room_id, actor.user_id)
-    if room is None or (room.is_private and not room.is_member):
+def _visible(room: RoomRow) -> RoomRow:
+    if room.is_private and not room.is_member:
         raise RoomNotFound
     return room
+
+
+def moderates(room: RoomRow) -> bool:
+    """Whether the one whom the row is for is the room's owner or one of its moderators."""
+    return room.role in (OWNER, MODERATOR)
+
+
+def require_room_moderator(room: RoomRow) -> None:
+    """Raises Forbidden."""
+    if not moderates(room):
+        raise Forbidden("Only the room's owner and its moderators may do this")
+
+
+def require_owner(room: RoomRow) -> None:
+    """Raises Forbidden."""
+    if room.role != OWNER:
+        raise Forbidden("Only the room's owner may do this")
+
+
+def require_may_add(room: RoomRow) -> None:
+    """In a group every member may add people. Raises Forbidden."""
+    if not (room.kind == GROUP and room.is_member):
+        require_room_moderator(room)
 
 
 async def access_message(conn: Connection, actor: Actor, message_id: int) -> MessageRow:

@@ -1,6 +1,7 @@
-"""The list of rooms, and rooms that are new."""
+"""Rooms: their list, what is told of each, and how they change."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from talas.core.http.pagination import Page, Window
 from talas.core.trigrams import may_contain
 
 
-class ListedRoom(msgspec.Struct, frozen=True):
+class FoundRoom(msgspec.Struct, frozen=True):
     id: int
     name: str
     description: str | None
@@ -19,8 +20,50 @@ class ListedRoom(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class ListedRoom(FoundRoom, frozen=True):
+    """As one user sees it. ``unread`` counts what others have said since the user has read, up to
+    1,000; ``role`` is null for who is no member. ``history`` says from where on members see what
+    was said: from the start, or from their joining."""
+
+    unread: int
+    role: str | None
+    closed: bool
+    history: str
+    slow_mode_s: int
+
+
+class DetailedRoom(ListedRoom, frozen=True):
+    """``kind`` is room or group; only a group has a ``title``. ``seq`` counts what has happened in
+    the room, ``read_seq`` says how far the user has read; ``muted_until`` is null when over."""
+
+    kind: str
+    title: str | None
+    seq: int
+    read_seq: int | None
+    muted_until: datetime | None
+
+
 # S608 below: what is put together are constants of this file.
-_COLUMNS = "r.id, r.name, r.description, r.is_private, 0, r.created_by, r.created_at"
+_FOUND = "r.id, r.name, r.description, r.is_private, 0, r.created_by, r.created_at"
+# One's own messages are passed over, so what is read is bounded beside what is counted.
+UNREAD = """(
+    SELECT count(*)
+    FROM (
+      SELECT
+      FROM (
+        SELECT said.from_user, said.deleted_at
+        FROM messages AS said
+        WHERE said.room_id = r.id AND said.seq > mine.read_seq
+        ORDER BY said.seq
+        LIMIT 2000
+      ) AS since
+      WHERE since.from_user <> mine.user_id AND since.deleted_at IS NULL
+      LIMIT 1000
+    ) AS unread
+  )"""
+_COLUMNS = f"""{_FOUND}, {UNREAD}, mine.role,
+  r.closed_at IS NOT NULL, r.history, r.slow_mode_s"""
+_MINE = "LEFT JOIN room_members AS mine ON mine.room_id = r.id AND mine.user_id = $1"
 
 
 def _select_rooms(direction: str) -> str:
@@ -30,7 +73,7 @@ WITH page AS (
   (
     SELECT r.id
     FROM rooms AS r
-    WHERE NOT r.is_private
+    WHERE NOT r.is_private AND r.kind = 'room'
     ORDER BY r.id {direction}
     LIMIT $2::BIGINT + $3::BIGINT
   )
@@ -39,7 +82,7 @@ WITH page AS (
     SELECT r.id
     FROM room_members AS mine
     JOIN rooms AS r ON r.id = mine.room_id
-    WHERE mine.user_id = $1 AND r.is_private
+    WHERE mine.user_id = $1 AND r.is_private AND r.kind = 'room'
     ORDER BY r.id {direction}
     LIMIT $2::BIGINT + $3::BIGINT
   )
@@ -50,6 +93,7 @@ WITH page AS (
 SELECT {_COLUMNS}
 FROM page
 JOIN rooms AS r ON r.id = page.id
+{_MINE}
 ORDER BY r.id
 """  # noqa: S608
 
@@ -61,10 +105,11 @@ COUNT_PRIVATE_ROOMS = """
 SELECT count(*)
 FROM room_members AS mine
 JOIN rooms AS r ON r.id = mine.room_id
-WHERE mine.user_id = $1 AND r.is_private
+WHERE mine.user_id = $1 AND r.is_private AND r.kind = 'room'
 """
 
-_MATCHES = """(NOT r.is_private OR EXISTS (
+_MATCHES = """r.kind = 'room'
+  AND (NOT r.is_private OR EXISTS (
     SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
   ))
   AND (
@@ -79,14 +124,20 @@ def _search_rooms(condition: str) -> str:
     would read the whole table for a rare term."""
     return f"""
 WITH found AS MATERIALIZED (
-  SELECT {_COLUMNS}
+  SELECT r.id
   FROM rooms AS r
   WHERE {condition}
+), page AS (
+  SELECT id
+  FROM found
+  ORDER BY id
+  LIMIT $3 OFFSET $4
 )
-SELECT *, (SELECT count(*) FROM found)
-FROM found
-ORDER BY id
-LIMIT $3 OFFSET $4
+SELECT {_COLUMNS}, (SELECT count(*) FROM found)
+FROM page
+JOIN rooms AS r ON r.id = page.id
+{_MINE}
+ORDER BY r.id
 """  # noqa: S608
 
 
@@ -107,24 +158,127 @@ INSERT_ROOM = """
 INSERT INTO rooms (name, name_key, description, is_private, created_by)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name_key) DO NOTHING
-RETURNING id, name, description, is_private, 1, created_by, created_at
+RETURNING
+  id, name, description, is_private, 1, created_by, created_at, 0, 'owner', false, history,
+  slow_mode_s
 """
 
-
 SELECT_ROOMS_BY_IDS = f"""
-SELECT {_COLUMNS}
+SELECT {_FOUND}
 FROM rooms AS r
-WHERE r.id = ANY($2::INT[]) AND (NOT r.is_private OR EXISTS (
+WHERE r.id = ANY($2::INT[])
+  AND r.kind = 'room'
+  AND (NOT r.is_private OR EXISTS (
     SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
   ))
 """  # noqa: S608
 
+SELECT_DETAILS = f"""
+SELECT {_COLUMNS}, r.kind, r.title, r.seq, mine.read_seq,
+  CASE WHEN mine.muted_until > clock_timestamp() THEN mine.muted_until END
+FROM rooms AS r
+{_MINE}
+WHERE r.id = $2
+"""  # noqa: S608
+
+UPDATE_ROOM = """
+UPDATE rooms
+SET name = $2, name_key = $3, description = $4, is_private = $5, history = $6, slow_mode_s = $7,
+  title = $8
+WHERE id = $1
+"""
+
+UPDATE_CLOSED = """
+UPDATE rooms
+SET closed_at = CASE WHEN $2 THEN clock_timestamp() END
+WHERE id = $1
+"""
+
+UPDATE_DELETED = """
+UPDATE rooms
+SET kind = 'deleted', name_key = 'deleted:' || id
+WHERE id = $1
+"""
+
+DELETE_SOME_MEMBERS = """
+DELETE FROM room_members
+WHERE room_id = $1 AND user_id = ANY(ARRAY(
+  SELECT user_id
+  FROM room_members
+  WHERE room_id = $1
+  LIMIT $2
+))
+"""
+
+DELETE_INVITES = """
+DELETE FROM room_invites
+WHERE room_id = $1
+"""
+
+DELETE_REMOVALS = """
+DELETE FROM room_removals
+WHERE room_id = $1
+"""
+
+DELETE_MUTES = """
+DELETE FROM room_mutes
+WHERE room_id = $1
+"""
+
+DELETE_SOME_NOTIFICATIONS = """
+DELETE FROM notifications
+WHERE id = ANY(ARRAY(
+  SELECT id
+  FROM notifications
+  WHERE room_id = $1
+  LIMIT $2
+))
+"""
+
+SELECT_DELETED_ROOMS = """
+SELECT id
+FROM rooms
+WHERE kind = 'deleted' AND id > $1
+ORDER BY id
+LIMIT $2
+"""
+
+DELETE_SOME_EVENTS = """
+DELETE FROM chat_events
+WHERE id = ANY(ARRAY(
+  SELECT id
+  FROM chat_events
+  WHERE room_id = $1
+  LIMIT $2
+))
+"""
+
+DELETE_SOME_MESSAGES = """
+DELETE FROM messages
+WHERE id = ANY(ARRAY(
+  SELECT id
+  FROM messages
+  WHERE room_id = $1
+  LIMIT $2
+))
+"""
+
+DELETE_ROOM = """
+DELETE FROM rooms
+WHERE id = $1 AND kind = 'deleted'
+"""
+
+DELETE_ENDED_MUTES = """
+DELETE FROM room_mutes
+WHERE muted_until < now()
+"""
+
 
 async def select_rooms_by_ids(
     conn: Connection, room_ids: list[int], *, user_id: int
-) -> list[ListedRoom]:
-    """As ``select_rooms``, of those with these ids."""
-    return as_rows(ListedRoom, await conn.fetch(SELECT_ROOMS_BY_IDS, user_id, room_ids))
+) -> list[FoundRoom]:
+    """Those with these ids that the user may find; without their members' number, which is 0."""
+    return as_rows(FoundRoom, await conn.fetch(SELECT_ROOMS_BY_IDS, user_id, room_ids))
 
 
 async def select_rooms(conn: Connection, window: Window, *, user_id: int) -> list[ListedRoom]:
@@ -166,3 +320,77 @@ async def insert_room(
     """None where the name is taken."""
     row = await conn.fetchrow(INSERT_ROOM, name, name_key, description, is_private, created_by)
     return as_row(ListedRoom, row)
+
+
+async def select_details(conn: Connection, room_id: int, *, user_id: int) -> DetailedRoom | None:
+    """Without its members' number, which is 0."""
+    return as_row(DetailedRoom, await conn.fetchrow(SELECT_DETAILS, user_id, room_id))
+
+
+async def update_room(
+    conn: Connection, room_id: int, name_key: str, fields: dict[str, Any]
+) -> None:
+    """``fields`` are name, description, is_private, history, slow_mode_s and title. Raises
+    asyncpg.UniqueViolationError when the name is taken."""
+    await conn.execute(
+        UPDATE_ROOM,
+        room_id,
+        fields["name"],
+        name_key,
+        fields["description"],
+        fields["is_private"],
+        fields["history"],
+        fields["slow_mode_s"],
+        fields["title"],
+    )
+
+
+async def update_closed(conn: Connection, room_id: int, *, closed: bool) -> None:
+    await conn.execute(UPDATE_CLOSED, room_id, closed)
+
+
+async def update_deleted(conn: Connection, room_id: int) -> None:
+    """Nobody finds the room any more, and its name is free."""
+    await conn.execute(UPDATE_DELETED, room_id)
+
+
+async def delete_some_members(conn: Connection, room_id: int, limit: int) -> int:
+    return _affected(await conn.execute(DELETE_SOME_MEMBERS, room_id, limit))
+
+
+async def delete_some_notifications(conn: Connection, room_id: int, limit: int) -> int:
+    return _affected(await conn.execute(DELETE_SOME_NOTIFICATIONS, room_id, limit))
+
+
+async def delete_doors(conn: Connection, room_id: int) -> None:
+    """Invitations, and who is kept out or silent."""
+    await conn.execute(DELETE_INVITES, room_id)
+    await conn.execute(DELETE_REMOVALS, room_id)
+    await conn.execute(DELETE_MUTES, room_id)
+
+
+async def select_deleted_rooms(conn: Connection, *, after: int, limit: int) -> list[int]:
+    return [row[0] for row in await conn.fetch(SELECT_DELETED_ROOMS, after, limit)]
+
+
+async def delete_some_events(conn: Connection, room_id: int, limit: int) -> int:
+    return _affected(await conn.execute(DELETE_SOME_EVENTS, room_id, limit))
+
+
+async def delete_some_messages(conn: Connection, room_id: int, limit: int) -> int:
+    """What hangs on them goes with them."""
+    return _affected(await conn.execute(DELETE_SOME_MESSAGES, room_id, limit))
+
+
+async def delete_room(conn: Connection, room_id: int) -> None:
+    """One that is deleted already, and has no messages left."""
+    await conn.execute(DELETE_ROOM, room_id)
+
+
+async def delete_ended_mutes(conn: Connection) -> None:
+    await conn.execute(DELETE_ENDED_MUTES)
+
+
+def _affected(status: str) -> int:
+    """Of what asyncpg says of a statement, ``DELETE 17``."""
+    return int(status.rpartition(" ")[2])
