@@ -27,11 +27,13 @@ from talas.core.storage import Storage
 from talas.core.tokens import TokenSigner
 from talas.domains.admin.routes import api_routes as admin_routes
 from talas.domains.auth.routes import api_routes as auth_routes
+from talas.domains.chat.attachments.routes import api_routes as attachment_routes
 from talas.domains.chat.rooms.routes import api_routes as room_routes
 from talas.domains.chat.routes import api_routes as chat_routes
 from talas.domains.docs.routes import api_routes as docs_routes
 from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
+from talas.domains.notifications.routes import api_routes as notification_routes
 from talas.domains.products.routes import api_routes as products_routes
 from talas.domains.reports.routes import api_routes as reports_routes
 from talas.domains.search.feed import feeding
@@ -59,6 +61,8 @@ API_ROUTES = [
     *docs_routes,
     *room_routes,
     *chat_routes,
+    *attachment_routes,
+    *notification_routes,
     *tags_routes,
     *search_routes,
     *reports_routes,

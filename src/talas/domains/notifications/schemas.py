@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 
 from talas.domains.notifications.sql import ShownRow
 
-KINDS = ("dm", "mention", "reply", "invitation")
 MAX_EXCERPT = 200
 
 

@@ -5,10 +5,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from talas.core.database import Connection
+from talas.core.errors import NotFound
 from talas.core.events import CHAT_CHANNEL, publish_each
+from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.domains.notifications import sql
 from talas.domains.notifications.schemas import Notification
+
+MAX_UNREAD = 1_000
+MAX_BIG_ID = 2**63 - 1
+_AT_ONCE = 5_000
 
 EPHEMERAL = "chat.ephemeral"
 """Heard by the chat processes: ``{kind: "notification", user_id, notification_id}``, to be shown
@@ -82,6 +88,55 @@ async def notify_invitation(conn: Connection, *, user_id: int, actor: Actor, roo
 async def show(conn: Connection, notification_ids: Sequence[int]) -> list[Notification]:
     """Those that still exist, by id; each as far as its user may see it now."""
     return [Notification.of(row) for row in await sql.select_shown(conn, list(notification_ids))]
+
+
+async def list_notifications(
+    conn: Connection, user_id: int, page: Page, *, unread: bool
+) -> tuple[list[Notification], int]:
+    """Newest first, and how many there are; with ``unread`` those that were not read."""
+    rows = await sql.select_page(conn, user_id, unread=unread, limit=page.limit, offset=page.offset)
+    total = await sql.count_notifications(conn, user_id, unread=unread)
+    return [Notification.of(row) for row in rows], total
+
+
+async def count_unread(conn: Connection, user_id: int) -> int:
+    """MAX_UNREAD means so many or more."""
+    return await sql.count_unread(conn, user_id, at_most=MAX_UNREAD)
+
+
+async def mark_read(conn: Connection, user_id: int, notification_id: int) -> None:
+    """Raises NotFound for one that is not the user's."""
+    if not is_notification_id(notification_id) or not await sql.update_read(
+        conn, notification_id, user_id=user_id
+    ):
+        raise NotFound("Notification not found")
+
+
+async def mark_read_up_to(conn: Connection, user_id: int, newest: int | None) -> None:
+    """That one and all that are older; without one, all."""
+    newest = MAX_BIG_ID if newest is None else min(newest, MAX_BIG_ID)
+    while await sql.update_read_up_to(conn, user_id, newest, limit=_AT_ONCE) == _AT_ONCE:
+        pass
+
+
+async def mark_read_in_room(conn: Connection, user_id: int, room_id: int, seq: int) -> None:
+    """Who has read a room up to ``seq`` has read what they were notified of there."""
+    await sql.update_read_in_room(conn, user_id, room_id, seq)
+
+
+async def mark_read_from(conn: Connection, user_id: int, peer_id: int, seq: int) -> None:
+    """As ``mark_read_in_room``, for the conversation with ``peer_id``."""
+    await sql.update_read_from(conn, user_id, peer_id, seq)
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Of an account that ends. What it did stays with whom it notified."""
+    await sql.delete_of_user(conn, user_id)
+
+
+def is_notification_id(value: int) -> bool:
+    """Unlike other ids these have 64 bits: there may be many for each message."""
+    return 0 < value <= MAX_BIG_ID
 
 
 def _candidates(message: MessageNews) -> list[_Candidate]:

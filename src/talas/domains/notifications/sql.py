@@ -24,6 +24,7 @@ class ShownRow(msgspec.Struct, frozen=True):
     from_id: int
     from_username: str
     room: str | None
+    title: str | None
     message_id: int | None
     seq: int | None
     excerpt: str | None
@@ -91,12 +92,14 @@ async def insert_invitation(conn: Connection, user_id: int, *, actor_id: int, ro
     return notification_id
 
 
-# As far as the user may see it now: rooms and messages that are out of sight are as if not there.
-_SHOWN = """
+# S608 below: what is put together are constants of this file.
+def _shown(notifications: str) -> str:
+    """As far as the user may see it now: rooms and messages out of sight are as if not there."""
+    return f"""
 SELECT
-  n.id, n.kind, n.created_at, n.read_at, n.actor_id, u.username, r.name, m.id, m.seq,
+  n.id, n.kind, n.created_at, n.read_at, n.actor_id, u.username, r.name, r.title, m.id, m.seq,
   left(m.content, 201)
-FROM notifications AS n
+FROM {notifications} AS n
 JOIN users AS u ON u.id = n.actor_id
 LEFT JOIN room_members AS own ON own.room_id = n.room_id AND own.user_id = n.user_id
 LEFT JOIN rooms AS r
@@ -105,14 +108,157 @@ LEFT JOIN messages AS m
   ON m.id = n.message_id AND m.deleted_at IS NULL
     AND (n.room_id IS NULL OR r.id IS NOT NULL)
     AND (n.room_id IS NULL OR r.history = 'start' OR m.seq > own.joined_seq)
+"""  # noqa: S608
+
+
+def _page(condition: str) -> str:
+    """What comes before the page is passed over along the index, before anything is joined."""
+    rows = f"""(
+  SELECT *
+  FROM notifications
+  WHERE {condition}
+  ORDER BY id DESC
+  LIMIT $2 OFFSET $3
+)"""  # noqa: S608
+    return f"""{_shown(rows)}
+ORDER BY n.id DESC
 """
 
-SELECT_SHOWN = f"""
-{_SHOWN}
+
+SELECT_SHOWN = f"""{_shown("notifications")}
 WHERE n.id = ANY($1::bigint[])
 ORDER BY n.id
 """
+SELECT_PAGE = _page("user_id = $1")
+SELECT_UNREAD_PAGE = _page("user_id = $1 AND read_at IS NULL")
 
 
 async def select_shown(conn: Connection, notification_ids: list[int]) -> list[ShownRow]:
     return as_rows(ShownRow, await conn.fetch(SELECT_SHOWN, notification_ids))
+
+
+async def select_page(
+    conn: Connection, user_id: int, *, unread: bool, limit: int, offset: int
+) -> list[ShownRow]:
+    """Newest first; ``unread`` leaves out what was read."""
+    statement = SELECT_UNREAD_PAGE if unread else SELECT_PAGE
+    return as_rows(ShownRow, await conn.fetch(statement, user_id, limit, offset))
+
+
+COUNT_ALL = """
+SELECT count(*)
+FROM notifications
+WHERE user_id = $1
+"""
+COUNT_UNREAD = """
+SELECT count(*)
+FROM notifications
+WHERE user_id = $1 AND read_at IS NULL
+"""
+COUNT_UNREAD_AT_MOST = """
+SELECT count(*)
+FROM (SELECT FROM notifications WHERE user_id = $1 AND read_at IS NULL LIMIT $2) AS unread
+"""
+
+
+async def count_notifications(conn: Connection, user_id: int, *, unread: bool) -> int:
+    return int(await conn.fetchval(COUNT_UNREAD if unread else COUNT_ALL, user_id))
+
+
+async def count_unread(conn: Connection, user_id: int, *, at_most: int) -> int:
+    return int(await conn.fetchval(COUNT_UNREAD_AT_MOST, user_id, at_most))
+
+
+UPDATE_READ = """
+UPDATE notifications
+SET read_at = coalesce(read_at, now())
+WHERE id = $1 AND user_id = $2
+RETURNING id
+"""
+
+
+async def update_read(conn: Connection, notification_id: int, *, user_id: int) -> bool:
+    """Whether there is such a one of the user's."""
+    return await conn.fetchval(UPDATE_READ, notification_id, user_id) is not None
+
+
+UPDATE_READ_UP_TO = """
+WITH chosen AS (
+  SELECT id
+  FROM notifications
+  WHERE user_id = $1 AND read_at IS NULL AND id <= $2
+  ORDER BY id
+  LIMIT $3
+  FOR UPDATE
+), updated AS (
+  UPDATE notifications AS n
+  SET read_at = now()
+  FROM chosen
+  WHERE n.id = chosen.id
+  RETURNING n.id
+)
+SELECT count(*) FROM updated
+"""
+
+
+async def update_read_up_to(conn: Connection, user_id: int, newest: int, *, limit: int) -> int:
+    """How many these were, the oldest first; at most ``limit``."""
+    return int(await conn.fetchval(UPDATE_READ_UP_TO, user_id, newest, limit))
+
+
+UPDATE_READ_IN_ROOM = """
+UPDATE notifications AS n
+SET read_at = now()
+WHERE n.user_id = $1 AND n.read_at IS NULL AND n.room_id = $2
+  AND (
+    n.message_id IS NULL
+    OR EXISTS (SELECT FROM messages AS m WHERE m.id = n.message_id AND m.seq <= $3)
+  )
+"""
+UPDATE_READ_FROM = """
+UPDATE notifications AS n
+SET read_at = now()
+WHERE n.user_id = $1 AND n.read_at IS NULL AND n.kind = 'dm' AND n.actor_id = $2
+  AND EXISTS (SELECT FROM messages AS m WHERE m.id = n.message_id AND m.seq <= $3)
+"""
+
+
+async def update_read_in_room(conn: Connection, user_id: int, room_id: int, seq: int) -> None:
+    """What was said there up to ``seq``, and being invited there."""
+    await conn.execute(UPDATE_READ_IN_ROOM, user_id, room_id, seq)
+
+
+async def update_read_from(conn: Connection, user_id: int, peer_id: int, seq: int) -> None:
+    """What the other said in the conversation up to ``seq``."""
+    await conn.execute(UPDATE_READ_FROM, user_id, peer_id, seq)
+
+
+DELETE_OLD = """
+WITH old AS (
+  SELECT id
+  FROM notifications
+  WHERE created_at < now() - make_interval(days => $1)
+  ORDER BY created_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+), deleted AS (
+  DELETE FROM notifications AS n
+  USING old
+  WHERE n.id = old.id
+  RETURNING n.id
+)
+SELECT count(*) FROM deleted
+"""
+DELETE_OF_USER = """
+DELETE FROM notifications
+WHERE user_id = $1
+"""
+
+
+async def delete_old(conn: Connection, *, days: int, limit: int) -> int:
+    """How many these were."""
+    return int(await conn.fetchval(DELETE_OLD, days, limit))
+
+
+async def delete_of_user(conn: Connection, user_id: int) -> None:
+    await conn.execute(DELETE_OF_USER, user_id)
