@@ -12,7 +12,7 @@ from talas.core import embedded_postgres, lifeline
 from talas.core.logging import configure_logging
 from talas.core.settings import Settings, SettingsError, load_settings
 from talas.entrypoints.preflight import check_ports
-from talas.entrypoints.serve import serve_api
+from talas.entrypoints.serve import serve_api, serve_chat
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ def api() -> None:
 
 @app.command()
 def chat() -> None:
-    """Run the WebSocket server alone: WS_BIND_ADDR."""
+    """Run the WebSocket server alone: WS_BIND_ADDR, CHAT_WORKERS. Several may share the port."""
     _run("chat")
 
 
@@ -39,12 +39,17 @@ def _run(role: str) -> None:
     supervised = lifeline.watch()
     _write_whole_lines()
     settings = _with_database(load_settings())
-    # Several supervised api processes share a port on purpose; their supervisor checked it.
+    # Several supervised processes share a port on purpose; their supervisor checked it.
     if not supervised:
-        check_ports(settings, http=role == "api", chat=role == "chat")
-    if role == "api" and settings.http.workers > 1:
+        check_ports(settings, http=role == "api", chat=role == "chat", shared=True)
+    several = {
+        "api": (serve_api, settings.http.workers),
+        "chat": (serve_chat, settings.chat.workers),
+    }
+    serve_them, number = several.get(role, (serve_api, 1))
+    if number > 1:
         configure_logging(settings.log_format, role)
-        serve_api(settings, {**os.environ, "DATABASE_URL": settings.database.url or ""})
+        serve_them(settings, {**os.environ, "DATABASE_URL": settings.database.url or ""})
         return
     import_module(f"talas.entrypoints.{role}").run(settings)
 

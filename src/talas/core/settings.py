@@ -50,6 +50,7 @@ class AuthSettings(msgspec.Struct, frozen=True):
 class ChatSettings(msgspec.Struct, frozen=True):
     host: str
     port: int
+    workers: int
 
 
 class FileSettings(msgspec.Struct, frozen=True):
@@ -115,6 +116,7 @@ class _Environment(BaseSettings):
     jwt_expiry: Seconds = 24 * 3600
     refresh_expiry: Seconds = 720 * 3600
     ws_bind_addr: str = "127.0.0.1:9001"
+    chat_workers: Annotated[int, Field(ge=1, le=64)] = 1
     data_dir: Path = Path("./data")
     upload_path: Path | None = None
     internal_docs_path: Path | None = None
@@ -144,7 +146,7 @@ def load_settings(**overrides: Any) -> Settings:
         data_dir=data_dir,
         log_format=env.log_format,
         rate_limits=env.rate_limits,
-        redis_url=env.redis_url,
+        redis_url=_redis_url(env.redis_url),
         database=DatabaseSettings(
             url=_database_url(env.database_url),
             max_connections=env.database_max_connections,
@@ -163,7 +165,7 @@ def load_settings(**overrides: Any) -> Settings:
             access_lifetime_s=env.jwt_expiry,
             refresh_lifetime_s=env.refresh_expiry,
         ),
-        chat=ChatSettings(host=chat_host, port=chat_port),
+        chat=ChatSettings(host=chat_host, port=chat_port, workers=env.chat_workers),
         files=FileSettings(
             upload_path=_folder(env.upload_path, data_dir / "uploads"),
             internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
@@ -229,6 +231,12 @@ def _storage_url(url: str | None) -> str | None:
             "STORAGE_URL: must look like s3://bucket/prefix, gs://bucket, az://container "
             "or file:///folder"
         )
+    return url
+
+
+def _redis_url(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError("REDIS_URL: must look like redis://:password@host:6379/0")
     return url
 
 

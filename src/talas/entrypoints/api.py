@@ -28,6 +28,10 @@ from talas.core.tokens import TokenSigner
 from talas.domains.admin.routes import api_routes as admin_routes
 from talas.domains.auth.routes import api_routes as auth_routes
 from talas.domains.chat.attachments.routes import api_routes as attachment_routes
+from talas.domains.chat.blocks.routes import api_routes as blocks_routes
+from talas.domains.chat.conversations.routes import api_routes as conversations_routes
+from talas.domains.chat.messages.routes import api_routes as messages_routes
+from talas.domains.chat.reads.routes import api_routes as reads_routes
 from talas.domains.chat.rooms.routes import api_routes as room_routes
 from talas.domains.chat.routes import api_routes as chat_routes
 from talas.domains.docs.routes import api_routes as docs_routes
@@ -61,6 +65,10 @@ API_ROUTES = [
     *docs_routes,
     *room_routes,
     *chat_routes,
+    *messages_routes,
+    *reads_routes,
+    *conversations_routes,
+    *blocks_routes,
     *attachment_routes,
     *notification_routes,
     *tags_routes,

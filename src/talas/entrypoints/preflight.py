@@ -73,8 +73,11 @@ def check_disk(data_dir: Path, *, new_database: bool) -> None:
         )
 
 
-def check_ports(settings: Settings, *, http: bool = True, chat: bool = True) -> None:
-    """Raises ServeError, with the port and its variable, where one cannot be listened on."""
+def check_ports(
+    settings: Settings, *, http: bool = True, chat: bool = True, shared: bool = False
+) -> None:
+    """Raises ServeError, with the port and its variable, where one cannot be listened on.
+    ``shared``: the chat's may be held by other chat processes."""
     if http and chat and settings.http.port == settings.chat.port:
         raise ServeError(
             f"PORT and WS_BIND_ADDR both name port {settings.http.port}; give each its own"
@@ -82,18 +85,32 @@ def check_ports(settings: Settings, *, http: bool = True, chat: bool = True) -> 
     if http:
         _check_port("HTTP", "PORT", "HOST", settings.http.host, settings.http.port)
     if chat:
-        _check_port("chat", "WS_BIND_ADDR", "WS_BIND_ADDR", settings.chat.host, settings.chat.port)
+        address = settings.chat.host, settings.chat.port
+        _check_port("chat", "WS_BIND_ADDR", "WS_BIND_ADDR", *address, shared=shared)
 
 
-def _check_port(use: str, port_variable: str, host_variable: str, host: str, port: int) -> None:
+def _check_port(
+    use: str,
+    port_variable: str,
+    host_variable: str,
+    host: str,
+    port: int,
+    *,
+    shared: bool = False,
+) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
+            if shared:
+                # Who listened too, if only to see, would be given connections of clients.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                probe.bind(address)
+            else:
+                probe.bind(address)
+                probe.listen(1)
     except socket.gaierror:
         raise ServeError(f"{host_variable}: {host!r} is no address that is known here") from None
     except OSError as error:

@@ -98,13 +98,26 @@ def _migrate(env: Mapping[str, str], signals: StopSignals) -> None:
 
 def serve_api(settings: Settings, environment: Mapping[str, str]) -> None:
     """`talas api` with API_WORKERS above 1: that many processes accept on one port."""
+    _serve_roles(_api_roles, settings, environment)
+
+
+def serve_chat(settings: Settings, environment: Mapping[str, str]) -> None:
+    """`talas chat` with CHAT_WORKERS above 1, likewise."""
+    _serve_roles(_chat_roles, settings, environment)
+
+
+def _serve_roles(
+    roles: Callable[[Settings, Mapping[str, str]], list[Role]],
+    settings: Settings,
+    environment: Mapping[str, str],
+) -> None:
     with (
         StopSignals() as signals,
         tempfile.TemporaryDirectory(prefix="talas-metrics-") as metrics_dir,
     ):
         env = {**environment, "PROMETHEUS_MULTIPROC_DIR": metrics_dir}
         Supervisor(
-            _api_roles(settings, env),
+            roles(settings, env),
             signals=signals,
             database=None,
             metrics_dir=Path(metrics_dir),
@@ -123,11 +136,20 @@ def _api_roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
     ]
 
 
-def _roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
+def _chat_roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
     chat = settings.chat
+    env = {**env, "CHAT_WORKERS": "1"}
+    names = [f"chat {number}" for number in range(1, chat.workers + 1)]
+    return [
+        Role(name, _command("chat"), env, lambda: probes.accepts(chat.host, chat.port))
+        for name in (names if chat.workers > 1 else ["chat"])
+    ]
+
+
+def _roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
     return [
         *_api_roles(settings, env),
-        Role("chat", _command("chat"), env, lambda: probes.accepts(chat.host, chat.port)),
+        *_chat_roles(settings, env),
         Role("worker", _command("worker"), env),
     ]
 

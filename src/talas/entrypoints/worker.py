@@ -16,6 +16,7 @@ from talas.core.metrics import sample_process
 from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
+from talas.domains.chat.attachments import jobs as attachments
 from talas.domains.docs import jobs as docs
 from talas.domains.files import jobs as files
 from talas.domains.tags.cleaning import delete_unused_tags
@@ -49,6 +50,7 @@ async def _work(settings: Settings) -> None:
     storage = Storage.open(settings.files)
     TrackJobs(db, storage).register(runner)
     files.register(runner, db, storage)
+    attachments.register(runner, db, storage)
     docs.register(runner, db, Storage.open_docs(settings.files))
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
     runner.every("house.delete_unused_tags", "*/10 * * * *", lambda: _delete_unused_tags(db))

@@ -5,10 +5,13 @@ from typing import Any
 import msgspec
 
 from talas.core.errors import InvalidData, TalasError
-from talas.domains.chat.errors import RateLimited
+from talas.domains.chat.errors import Muted, RateLimited, SlowMode
 from talas.domains.chat.schemas import ErrorData, RequestId, SocketRequest
 
-KNOWN_TYPES = "join, leave, message, dm, room_history, dm_history, auth, ping"
+KNOWN_TYPES = (
+    "join, leave, message, dm, room_history, dm_history, edit, delete, react, unreact, pin, unpin, "
+    "typing, read, auth, ping"
+)
 MAX_ID_LENGTH = 128
 _TEXT = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
 _PING = 0x89
@@ -65,7 +68,7 @@ def encode_error(error: TalasError, request_id: RequestId = None) -> bytes:
     data = ErrorData(message=error.message, code=error.code)
     if request_id is not None:
         data.id = request_id
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | SlowMode | Muted):
         data.retry_after_ms = max(1, round(error.retry_after_s * 1000))
     return encode_frame("error", data)
 

@@ -1,7 +1,13 @@
-"""Who is here: the open sockets of this process by user, session and room."""
+"""Who is here: the open sockets of this process by user, session and room, and how far each room
+has been shown to them.
+
+``Room.seq`` is what makes the order: whatever is written to a room's sockets follows on it. What
+does not follow is not written; the follower then reads from the database what lies between.
+"""
 
 import asyncio
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection, Iterable
 from typing import cast
 
 from talas.core.sessions import Actor
@@ -15,13 +21,15 @@ from talas.domains.chat.sql import Message
 
 MAX_SOCKETS = 10
 KEEP_USER_S = 30.0
+# What can be missed is not written to who has this much unsent.
+MAX_UNSENT_HINTS = 256 * 1024
 _BURST = 32
 
 
 class Member(Connection):
     """A connection that belongs to somebody and may be in rooms."""
 
-    __slots__ = ("actor", "claims", "in_flight", "rooms", "user")
+    __slots__ = ("actor", "claims", "entered_at", "in_flight", "rooms", "user", "version")
 
     actor: Actor
     claims: Claims
@@ -30,13 +38,17 @@ class Member(Connection):
     """By the key of the room's name."""
     in_flight: int
     """Messages sent of which it is not known yet what becomes."""
+    entered_at: float
+    """On the event loop's clock."""
+    version: int
+    """2 for who asked for more than the frames of the first protocol."""
 
 
 class User:
     """What all sockets of one user share. Kept for a while after the last one has gone, so that
     reconnecting fills no meter."""
 
-    __slots__ = ("histories", "id", "joins", "left_at", "messages", "sockets")
+    __slots__ = ("histories", "id", "joins", "left_at", "messages", "sockets", "typed")
 
     def __init__(self, user_id: int) -> None:
         self.id = user_id
@@ -44,26 +56,53 @@ class User:
         self.messages = Meter()
         self.joins = Meter()
         self.histories = Meter()
+        self.typed: dict[tuple[str, int], float] | None = None
+        """When the user last was shown to type, by place."""
         self.left_at = 0.0
 
 
 class Room:
-    """A room in which a socket of this process is."""
+    """A room in which a socket of this process is, or is about to be.
 
-    __slots__ = ("id", "members", "name")
+    ``listeners`` are those of the members that asked for all events. ``seq`` is the newest event
+    that was shown. ``since`` says from where on a member sees messages, where that is not 0.
+    """
 
-    def __init__(self, room_id: int, name: str) -> None:
+    __slots__ = ("entering", "id", "key", "listeners", "members", "name", "removed", "seq", "since")
+
+    def __init__(self, room_id: int, key: str, name: str, seq: int) -> None:
         self.id = room_id
+        self.key = key
         self.name = name
+        self.seq = seq
         self.members: set[Member] = set()
+        self.listeners: set[Member] = set()
+        self.since: dict[Member, int] = {}
+        self.entering = 0
+        self.removed: dict[int, int] = {}
+        """Who is no member any more, with the ``seq`` of that."""
+
+    def has_lost(self, user_id: int, seq: int) -> bool:
+        """Whether the user ceased to be a member after ``seq``."""
+        return self.removed.get(user_id, 0) > seq
 
 
 class Hub:
+    """``behind`` is called with a room that has to be read from the database, and with a
+    conversation of which a message was kept that cannot be shown yet."""
+
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
         self.sessions: dict[int, set[Member]] = {}
         self.rooms: dict[int, Room] = {}
         self.sockets: set[Member] = set()
+        self.conversations: dict[int, int] = {}
+        """The newest ``seq`` shown of those in which something was shown lately."""
+        self.on_behind: Callable[[Room], None] = lambda _room: None
+        self.on_unknown: Callable[[Message], None] = lambda _message: None
+        self.on_presence: Callable[[int, int], None] = lambda _room_id, _user_id: None
+
+    # Who is here
 
     def enter(self, member: Member) -> bool:
         """False when the user has as many sockets as there may be."""
@@ -77,6 +116,7 @@ class Hub:
         user.sockets.add(member)
         self.sockets.add(member)
         self.sessions.setdefault(actor.session_id, set()).add(member)
+        self.on_presence(0, user.id)
         return True
 
     def leave(self, member: Member, now: float) -> None:
@@ -88,68 +128,139 @@ class Hub:
         member.user.sockets.discard(member)
         member.user.left_at = now
         self._drop_session(member)
+        self.on_presence(0, member.user.id)
 
     def change_session(self, member: Member, actor: Actor, claims: Claims) -> None:
         self._drop_session(member)
         member.actor, member.claims = actor, claims
         self.sessions.setdefault(actor.session_id, set()).add(member)
 
-    def subscribe(self, member: Member, key: str, room_id: int, name: str) -> None:
-        room = self.rooms.get(room_id)
-        if room is None:
-            room = self.rooms[room_id] = Room(room_id, name)
-        room.name = name
-        room.members.add(member)
-        member.rooms[key] = room
+    def is_online(self, user_id: int) -> bool:
+        user = self.users.get(user_id)
+        return user is not None and bool(user.sockets)
 
-    def unsubscribe(self, member: Member, room: Room) -> None:
-        room.members.discard(member)
-        for name in [name for name, joined in member.rooms.items() if joined is room]:
-            del member.rooms[name]
-        if not room.members:
-            self.rooms.pop(room.id, None)
+    def is_in_room(self, user_id: int, room_id: int) -> bool:
+        user, room = self.users.get(user_id), self.rooms.get(room_id)
+        return (
+            user is not None and room is not None and any(s in room.members for s in user.sockets)
+        )
 
     def forget_absent_users(self, now: float) -> None:
         for user in list(self.users.values()):
             if not user.sockets and now - user.left_at > KEEP_USER_S:
                 del self.users[user.id]
 
+    # Rooms
+
+    def open_room(self, room_id: int, key: str, name: str, seq: int) -> Room:
+        """The room, kept until ``close_room``; a new one begins at ``seq``, and what came since is
+        read from the database."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            room = self.rooms[room_id] = Room(room_id, key, name, seq)
+            self.on_behind(room)
+        room.entering += 1
+        return room
+
+    def close_room(self, room: Room) -> None:
+        room.entering -= 1
+        self._drop_room(room)
+
+    def subscribe(self, member: Member, key: str, room: Room, *, since: int = 0) -> None:
+        """``key`` is what the member calls the room."""
+        room.members.add(member)
+        if member.version >= 2:
+            room.listeners.add(member)
+        if since:
+            room.since[member] = since
+        member.rooms[key] = member.rooms[room.key] = room
+        self.on_presence(room.id, member.user.id)
+
+    def unsubscribe(self, member: Member, room: Room) -> None:
+        room.members.discard(member)
+        room.listeners.discard(member)
+        room.since.pop(member, None)
+        for name in [name for name, joined in member.rooms.items() if joined is room]:
+            del member.rooms[name]
+        self.on_presence(room.id, member.user.id)
+        self._drop_room(room)
+
+    def rename(self, room: Room, key: str, name: str) -> None:
+        """Who joined it by its old name may go on to use that."""
+        room.key, room.name = key, name
+        for member in room.members:
+            member.rooms.setdefault(key, room)
+
+    def _drop_room(self, room: Room) -> None:
+        if not room.members and not room.entering and self.rooms.get(room.id) is room:
+            del self.rooms[room.id]
+
+    # What is shown
+
     async def deliver(self, messages: list[Message]) -> None:
-        """Shows kept messages to who is to see them, in the order given.
+        """Shows messages that this process has kept, in the order given.
 
         Between two messages other sockets get their turn; within one nothing waits. What a
         room gets at once is written at once.
         """
-        bursts: dict[int, list[bytes]] = {}
+        bursts: dict[int, list[tuple[int, bytes]]] = {}
         for message in messages:
             room = self.rooms.get(message.room_id or 0)
             if message.to_user is not None:
-                self._deliver_direct(message)
+                self.deliver_direct(message)
             elif room is not None:
                 burst = bursts.setdefault(room.id, [])
-                burst.append(encode_frame("message", room_message(message)))
+                burst.append((message.seq, encode_frame("message", room_message(message))))
                 if len(burst) >= _BURST:
                     await self._fan_out(room.id, bursts.pop(room.id))
         for room_id, burst in bursts.items():
             await self._fan_out(room_id, burst)
 
-    def tell_user(self, user_id: int, frames: bytes) -> None:
-        user = self.users.get(user_id)
-        if user is not None:
-            write_to_all(user.sockets, frames)
+    def deliver_direct(self, message: Message) -> None:
+        conversation_id = cast(int, message.conversation_id)
+        if not (self.is_online(message.from_user) or self.is_online(message.to_user or 0)):
+            return
+        if self.conversations.get(conversation_id, -1) + 1 == message.seq:
+            self.conversations[conversation_id] = message.seq
+            self.show_direct(message)
+        else:
+            self.on_unknown(message)
 
-    def _deliver_direct(self, message: Message) -> None:
+    def show_direct(self, message: Message, *, before: float = math.inf) -> None:
+        """``before``: who came later than that has had its chance to read the history."""
         recipient, sender = cast(int, message.to_user), message.from_user
         if recipient != sender and recipient in self.users:
-            self.tell_user(recipient, encode_frame("dm", direct_message(message, to=None)))
+            frame = encode_frame("dm", direct_message(message, to=None))
+            self.tell_user(recipient, frame, before=before)
         if sender in self.users:
-            self.tell_user(sender, encode_frame("dm", direct_message(message, to=recipient)))
+            frame = encode_frame("dm", direct_message(message, to=recipient))
+            self.tell_user(sender, frame, before=before)
 
-    async def _fan_out(self, room_id: int, burst: list[bytes]) -> None:
+    def show(self, room: Room, frames: bytes, *, to: Collection[Member], seq: int) -> None:
+        """One event of a room, which is the next one."""
+        room.seq = seq
+        write_to_all(to, frames)
+
+    def tell_user(
+        self, user_id: int, frames: bytes, *, version: int = 1, before: float = math.inf
+    ) -> None:
+        user = self.users.get(user_id)
+        if user is not None:
+            sockets = user.sockets
+            write_to_all(
+                [s for s in sockets if s.version >= version and s.entered_at < before], frames
+            )
+
+    async def _fan_out(self, room_id: int, burst: list[tuple[int, bytes]]) -> None:
         room = self.rooms.get(room_id)
-        if room is not None:
-            write_to_all(room.members, b"".join(burst), messages=len(burst))
-            await asyncio.sleep(0)
+        if room is None or burst[-1][0] <= room.seq:
+            return
+        if burst[0][0] != room.seq + 1:
+            self.on_behind(room)
+            return
+        room.seq = burst[-1][0]
+        write_to_all(room.members, b"".join(frame for _, frame in burst), messages=len(burst))
+        await asyncio.sleep(0)
 
     def _drop_session(self, member: Member) -> None:
         session_id = member.actor.session_id
@@ -172,4 +283,11 @@ def write_to_all(members: Collection[Member], frames: bytes, *, messages: int = 
             member.transport.write(frames)  # type: ignore[union-attr]  # open ones have one
     for member in slow:
         if member.is_open:
+            member.write(frames)
+
+
+def hint_to_all(members: Iterable[Member], frames: bytes) -> None:
+    """What can be missed, like who types: not to who is behind with reading."""
+    for member in list(members):
+        if member.is_open and not (member.is_slow and member.unsent() > MAX_UNSENT_HINTS):
             member.write(frames)

@@ -1,30 +1,44 @@
 """What a chat process holds for as long as it lives."""
 
 import asyncio
+import uuid
 from collections.abc import Coroutine
 from typing import Any
 
 from talas.core.database import Database
 from talas.core.sessions import SessionGuard
 from talas.core.settings import Settings
+from talas.domains.chat.bus import Bus
+from talas.domains.chat.follower import Follower
 from talas.domains.chat.hub import Hub
+from talas.domains.chat.presence.service import Presence
 from talas.domains.chat.wheel import Wheel
 from talas.domains.chat.writer import Writer
 
 
 class Node:
-    """``db`` is for reads; the writer has a connection of its own."""
+    """``db`` is for reads; the writer and the follower have a connection each, so that no number
+    of readers keeps them waiting."""
 
     def __init__(
-        self, settings: Settings, db: Database, writing_db: Database, guard: SessionGuard
+        self,
+        settings: Settings,
+        db: Database,
+        own_db: Database,
+        guard: SessionGuard,
+        bus: Bus,
     ) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
+        self.id = uuid.uuid4()
         self.db = db
         self.guard = guard
+        self.bus = bus
         self.hub = Hub()
         self.wheel = Wheel()
-        self.writer = Writer(writing_db, self.hub.deliver)
+        self.writer = Writer(own_db, self.hub, bus, node=str(self.id))
+        self.follower = Follower(own_db, self.hub, str(self.id))
+        self.presence = Presence(db, self.hub, bus, self.id)
         self.limited = settings.rate_limits
         self.draining = False
         self.leaving = 0

@@ -11,8 +11,11 @@ from talas.core.errors import Unauthenticated
 from talas.core.events import EventListener
 from talas.core.sessions import SESSION_ENDED, USER_CHANGED
 from talas.domains.chat import sql
+from talas.domains.chat.bus import EPHEMERAL
 from talas.domains.chat.connection import Close
+from talas.domains.chat.events.service import TOPS
 from talas.domains.chat.frames import encode_event
+from talas.domains.chat.hints import show_hint
 from talas.domains.chat.hub import Member
 from talas.domains.chat.node import Node
 
@@ -49,6 +52,20 @@ def watch_events(node: Node, events: EventListener) -> None:
     events.on(USER_CHANGED, user_changed)
     events.on(USER_NOTIFY, notified)
     events.on_gap(may_have_missed_some)
+    _watch_places(node, events)
+
+
+def _watch_places(node: Node, events: EventListener) -> None:
+    """What the api announces comes by ``events``, and the chat processes' own by the bus, which may
+    be the same."""
+    follower = node.follower
+    events.on(TOPS, follower.heard_tops)
+    events.on(EPHEMERAL, lambda event: show_hint(node, event))
+    events.on_gap(follower.compare_soon)
+    if node.bus.carries_tops:
+        node.bus.on(TOPS, follower.heard_tops)
+        node.bus.on(EPHEMERAL, lambda event: show_hint(node, event))
+        node.bus.on_gap(follower.compare_soon)
 
 
 async def recheck(node: Node, members: Iterable[Member]) -> None:

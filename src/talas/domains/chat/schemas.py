@@ -1,6 +1,7 @@
 """Bodies and answers of the HTTP routes, and the JSON of the socket's frames."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,37 +15,50 @@ MAX_HISTORY = 200
 RequestId = int | str | None
 
 
-class CreateRoom(msgspec.Struct):
-    name: str
-    description: str | None = None
-    is_private: bool = False
+class Reaction(msgspec.Struct, frozen=True):
+    """``mine``: who asks is one of the ``count``."""
+
+    emoji: str
+    count: int
+    mine: bool
 
 
-class HistoryMessage(msgspec.Struct, omit_defaults=True):
-    """A message as the HTTP histories show it."""
+Attachments = msgspec.Raw | None
+"""A list, kept as JSON and shown as it was kept."""
 
-    id: int
-    from_user: int
+
+class _Said(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What stands with a message, live and in histories, over HTTP and on sockets."""
+
     username: str
     content: str
     timestamp: datetime
+    id: int
     seq: int
-    to_user: int | None = None
     client_id: UUID | None = None
     reply_to: int | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
+    pinned: bool = False
+    mentions: list[int] | None = None
+    reactions: list[Reaction] | None = None
+
+
+class HistoryMessage(_Said, omit_defaults=True, kw_only=True):
+    """A message as the HTTP routes show it. A deleted one has no content."""
+
+    from_user: int
+    to_user: int | None = None
+    attachments: list[dict[str, int | str | float | None]] | None = None
 
     @classmethod
-    def of(cls, message: Message) -> "HistoryMessage":
+    def of(cls, message: Message, reactions: list[Reaction] | None = None) -> "HistoryMessage":
+        attached = message.attachments
         return cls(
-            id=message.id,
             from_user=message.from_user,
-            username=message.username,
-            content=message.content,
-            timestamp=message.timestamp,
-            seq=message.seq,
             to_user=message.to_user,
-            client_id=message.client_id,
-            reply_to=message.reply_to,
+            attachments=msgspec.json.decode(attached) if attached else None,
+            **_said(message, reactions),
         )
 
 
@@ -54,6 +68,7 @@ class _Request(msgspec.Struct, tag_field="type"):
 
 class Join(_Request, tag="join"):
     room: str
+    since: int | None = None
     id: RequestId = None
 
 
@@ -68,6 +83,7 @@ class SendMessage(_Request, tag="message"):
     id: RequestId = None
     client_id: UUID | None = None
     reply_to: int | None = None
+    attachments: list[Any] | None = None
 
 
 class SendDirect(_Request, tag="dm"):
@@ -76,6 +92,57 @@ class SendDirect(_Request, tag="dm"):
     id: RequestId = None
     client_id: UUID | None = None
     reply_to: int | None = None
+    attachments: list[Any] | None = None
+
+
+class Edit(_Request, tag="edit"):
+    message_id: int
+    content: str
+    id: RequestId = None
+
+
+class Delete(_Request, tag="delete"):
+    message_id: int
+    id: RequestId = None
+
+
+class React(_Request, tag="react"):
+    message_id: int
+    emoji: str
+    id: RequestId = None
+
+
+class Unreact(_Request, tag="unreact"):
+    message_id: int
+    emoji: str
+    id: RequestId = None
+
+
+class Pin(_Request, tag="pin"):
+    message_id: int
+    id: RequestId = None
+
+
+class Unpin(_Request, tag="unpin"):
+    message_id: int
+    id: RequestId = None
+
+
+class Typing(_Request, tag="typing"):
+    """In a room or to a user: one of the two."""
+
+    room: str | None = None
+    to: int | None = None
+    id: RequestId = None
+
+
+class Read(_Request, tag="read"):
+    """Up to ``seq`` in a room or with a user: one of the two."""
+
+    seq: int
+    room: str | None = None
+    user_id: int | None = msgspec.field(name="with", default=None)
+    id: RequestId = None
 
 
 class RoomHistory(_Request, tag="room_history"):
@@ -89,6 +156,7 @@ class DirectHistory(_Request, tag="dm_history"):
     user_id: int = msgspec.field(name="with")
     limit: int = DEFAULT_HISTORY
     before: int | str | None = None
+    since: int | None = None
     id: RequestId = None
 
 
@@ -101,43 +169,51 @@ class Ping(_Request, tag="ping"):
     id: RequestId = None
 
 
+Change = Edit | Delete | React | Unreact | Pin | Unpin
+"""What is done to a message."""
+
 SocketRequest = (
-    Join | Leave | SendMessage | SendDirect | RoomHistory | DirectHistory | Authenticate | Ping
+    Join
+    | Leave
+    | SendMessage
+    | SendDirect
+    | RoomHistory
+    | DirectHistory
+    | Edit
+    | Delete
+    | React
+    | Unreact
+    | Pin
+    | Unpin
+    | Typing
+    | Read
+    | Authenticate
+    | Ping
 )
 
 
-class MessageData(msgspec.Struct, omit_defaults=True):
+class MessageData(_Said, omit_defaults=True, kw_only=True):
     """A room's message as the socket shows it, live and in histories."""
 
     room: str | None
     from_user: int = msgspec.field(name="from")
-    username: str
-    content: str
-    timestamp: datetime
-    id: int
-    seq: int
-    client_id: UUID | None = None
-    reply_to: int | None = None
+    attachments: Attachments = None
 
 
-class DirectData(msgspec.Struct, omit_defaults=True):
+class DirectData(_Said, omit_defaults=True, kw_only=True):
     """``to`` stands in the sender's copies and in histories."""
 
     from_user: int = msgspec.field(name="from")
-    username: str
-    content: str
-    timestamp: datetime
-    id: int
-    seq: int
     to: int | None = None
-    client_id: UUID | None = None
-    reply_to: int | None = None
+    attachments: Attachments = None
 
 
 class JoinedData(msgspec.Struct):
     room: str
     status: str = "ok"
     id: int | str | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
 
 
 class LeftData(msgspec.Struct):
@@ -148,13 +224,17 @@ class LeftData(msgspec.Struct):
 class RoomHistoryData(msgspec.Struct):
     room: str
     messages: list[MessageData]
+    seq: int
     id: int | str | UnsetType = UNSET
 
 
 class DirectHistoryData(msgspec.Struct):
     user_id: int = msgspec.field(name="with")
     messages: list[DirectData]
+    seq: int
     id: int | str | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
+    events: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class AckData(msgspec.Struct):
@@ -181,29 +261,42 @@ class ErrorData(msgspec.Struct):
     retry_after_ms: int | UnsetType = UNSET
 
 
-def room_message(message: Message) -> MessageData:
+def room_message(message: Message, reactions: list[Reaction] | None = None) -> MessageData:
     return MessageData(
         room=message.room,
         from_user=message.from_user,
-        username=message.username,
-        content=message.content,
-        timestamp=message.timestamp,
-        id=message.id,
-        seq=message.seq,
-        client_id=message.client_id,
-        reply_to=message.reply_to,
+        attachments=_raw(message.attachments),
+        **_said(message, reactions),
     )
 
 
-def direct_message(message: Message, *, to: int | None) -> DirectData:
+def direct_message(
+    message: Message, *, to: int | None, reactions: list[Reaction] | None = None
+) -> DirectData:
     return DirectData(
         from_user=message.from_user,
-        username=message.username,
-        content=message.content,
-        timestamp=message.timestamp,
-        id=message.id,
-        seq=message.seq,
         to=to,
-        client_id=message.client_id,
-        reply_to=message.reply_to,
+        attachments=_raw(message.attachments),
+        **_said(message, reactions),
     )
+
+
+def _said(message: Message, reactions: list[Reaction] | None) -> dict[str, Any]:
+    return {
+        "username": message.username,
+        "content": message.content,
+        "timestamp": message.timestamp,
+        "id": message.id,
+        "seq": message.seq,
+        "client_id": message.client_id,
+        "reply_to": message.reply_to,
+        "edited_at": message.edited_at,
+        "deleted": message.deleted_at is not None,
+        "pinned": message.pinned_at is not None,
+        "mentions": message.mentions or None,
+        "reactions": reactions or None,
+    }
+
+
+def _raw(json: str | None) -> Attachments:
+    return None if json is None else msgspec.Raw(json.encode())

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import AsyncIterator
 
 import structlog
 
 from talas.core.database import Database
-from talas.core.events import EventListener
+from talas.core.events import CHANNEL, CHAT_CHANNEL, EventListener
 from talas.core.metrics import sample_process
 from talas.core.sessions import SessionGuard
-from talas.core.settings import Settings
+from talas.core.settings import Settings, SettingsError
 from talas.core.tokens import TokenSigner
+from talas.domains.chat.bus import Bus, PostgresBus
 from talas.domains.chat.connection import Close
 from talas.domains.chat.hub import Member
 from talas.domains.chat.metrics import OPEN_SOCKETS
@@ -20,6 +22,8 @@ from talas.domains.chat.revocation import watch_events
 from talas.domains.chat.socket import ChatSocket
 
 READ_CONNECTIONS = 4
+OWN_CONNECTIONS = 2
+LAST_WORDS_S = 0.1
 BACKLOG = 1024
 SWEEP_S = 10.0
 DRAIN_SPREAD_S = 5.0
@@ -34,32 +38,15 @@ log = structlog.get_logger()
 
 async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set and all sockets are closed. Raises OSError where it cannot
-    listen."""
-    reading = min(READ_CONNECTIONS, settings.database.max_connections)
-    db = await Database.connect(
-        settings.database, application="talas chat", max_connections=reading
-    )
-    writing_db = await Database.connect(
-        settings.database, application="talas chat writer", max_connections=1
-    )
-    events = EventListener(settings.database.url or "")
-    guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)
-    node = Node(settings, db, writing_db, guard)
-    watch_events(node, events)
-    OPEN_SOCKETS.set_function(lambda: len(node.hub.sockets))
-    background = [
-        asyncio.create_task(work)
-        for work in (
-            node.writer.run(),
-            node.wheel.run(),
-            _sweep(node),
-            sample_process("chat"),
-        )
-    ]
-    try:
-        await events.start()
+    listen, SettingsError where Redis is asked for and its library is missing."""
+    async with _open_node(settings) as node:
         server = await node.loop.create_server(
-            lambda: ChatSocket(node), settings.chat.host, settings.chat.port, backlog=BACKLOG
+            lambda: ChatSocket(node),
+            settings.chat.host,
+            settings.chat.port,
+            backlog=BACKLOG,
+            # Any number of chat processes may share the port of a machine.
+            reuse_port=True,
         )
         log.info("chat.listening", host=settings.chat.host, port=settings.chat.port)
         await stop.wait()
@@ -69,12 +56,59 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
         # What closed sockets had sent is kept too.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(node.writer.drained(), SETTLE_S)
+        await node.presence.end()
+
+
+@contextlib.asynccontextmanager
+async def _open_node(settings: Settings) -> AsyncIterator[Node]:
+    reading = min(READ_CONNECTIONS, settings.database.max_connections)
+    db = await Database.connect(
+        settings.database, application="talas chat", max_connections=reading
+    )
+    own_db = await Database.connect(
+        settings.database, application="talas chat writer", max_connections=OWN_CONNECTIONS
+    )
+    events = EventListener(settings.database.url or "", channels=(CHANNEL, CHAT_CHANNEL))
+    guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)
+    bus = _open_bus(settings, db, events)
+    node = Node(settings, db, own_db, guard, bus)
+    watch_events(node, events)
+    OPEN_SOCKETS.set_function(lambda: len(node.hub.sockets))
+    background = [
+        asyncio.create_task(work)
+        for work in (
+            node.writer.run(),
+            node.follower.run(),
+            node.presence.run(),
+            node.wheel.run(),
+            bus.run(),
+            _sweep(node),
+            sample_process("chat"),
+        )
+    ]
+    try:
+        await events.start()
+        yield node
+        # What is to be told when leaving has a moment to go out.
+        await asyncio.sleep(LAST_WORDS_S)
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await events.stop()
-        await asyncio.gather(db.close(), writing_db.close())
+        await asyncio.gather(db.close(), own_db.close())
+
+
+def _open_bus(settings: Settings, db: Database, events: EventListener) -> Bus:
+    if settings.redis_url is None:
+        return PostgresBus(db, events)
+    try:
+        from talas.domains.chat.redis_bus import RedisBus
+    except ImportError:
+        raise SettingsError(
+            "REDIS_URL: needs the Python package redis; install talas[redis], or leave it unset"
+        ) from None
+    return RedisBus(settings.redis_url)
 
 
 async def drain(node: Node) -> None:

@@ -32,10 +32,12 @@ async def leave_all_rooms(conn: Connection, user_id: int) -> None:
 async def read_room_history(
     conn: Connection, actor: Actor, name: str, *, before: int | datetime, limit: int
 ) -> tuple[RoomRow, list[Message]]:
-    """The newest that match, oldest first. Raises RoomNotFound."""
+    """The newest that match and that the actor may see, oldest first. Raises RoomNotFound."""
     room = await access_room(conn, actor, name)
     messages = await sql.select_room_history(conn, room.id, before, limit)
-    return room, _oldest_first(messages)
+    # Newest first, so what lies before all that may be seen takes no other one's place.
+    visible = [message for message in messages if message.seq > room.visible_from]
+    return room, _oldest_first(visible)
 
 
 async def read_direct_history(

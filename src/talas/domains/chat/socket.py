@@ -1,55 +1,50 @@
-"""The WebSocket edge: reads requests, guards them, calls one service function, answers."""
+"""The WebSocket edge: guards requests, calls one service function for each, answers."""
 
-import asyncio
-import time
-from collections.abc import Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
-import structlog
-from websockets.http11 import Request, Response
+from msgspec import UNSET
 
-from talas.core.database import is_id, is_unavailable
-from talas.core.errors import Forbidden, TalasError
+from talas.core.database import is_id
+from talas.core.errors import Forbidden
 from talas.core.tokens import TokenType
-from talas.domains.chat import frames, service
-from talas.domains.chat.access import name_key
-from talas.domains.chat.connection import Close
+from talas.domains.chat import changes, frames, service
+from talas.domains.chat.access import access_room, name_key
 from talas.domains.chat.errors import (
-    DatabaseUnavailable,
     NotJoined,
-    RateLimited,
+    RoomNotFound,
     TooManyRooms,
     UserNotFound,
 )
-from talas.domains.chat.frames import BadFrame, encode_error, encode_frame
-from talas.domains.chat.handshake import admit
-from talas.domains.chat.hub import Member
+from talas.domains.chat.frames import BadFrame, encode_event, encode_frame
+from talas.domains.chat.hints import may_type, tell_read, tell_typing
+from talas.domains.chat.hub import Room
+from talas.domains.chat.inbox import OrderedSocket, Work
 from talas.domains.chat.limits import (
-    FRAMES,
     HISTORIES,
     JOINS,
     MESSAGES,
-    Limit,
-    Meter,
-    Patience,
 )
-from talas.domains.chat.metrics import REFUSALS
-from talas.domains.chat.node import Node
-from talas.domains.chat.posting import Kept, Outcome, Post
-from talas.domains.chat.revocation import recheck
+from talas.domains.chat.messages.service import reactions_of
+from talas.domains.chat.places import Post
+from talas.domains.chat.posting import Kept, Outcome
+from talas.domains.chat.presence.service import MAX_SHOWN, PresenceData
+from talas.domains.chat.reads import service as reads
+from talas.domains.chat.resuming import Resumption, direct_history, missed_directs
 from talas.domains.chat.schemas import (
     AckData,
     Authenticate,
     AuthenticatedData,
+    Change,
     DirectHistory,
-    DirectHistoryData,
     Join,
     JoinedData,
     Leave,
     LeftData,
     Ping,
+    Read,
     RequestId,
     RequestIdData,
     RoomHistory,
@@ -57,187 +52,82 @@ from talas.domains.chat.schemas import (
     SendDirect,
     SendMessage,
     SocketRequest,
+    Typing,
     direct_message,
     room_message,
 )
+from talas.domains.chat.sql import RoomRow
 
 MAX_ROOMS = 500
-MAX_INBOX = 32
-MAX_IN_FLIGHT = 256
-GRACE_S = 25.0
-
-log = structlog.get_logger()
-
-Work = Coroutine[Any, Any, None]
-Answered = JoinedData | LeftData | RoomHistoryData | DirectHistoryData | AuthenticatedData
 
 
-class ChatSocket(Member):
-    """One signed-in client. Its requests are handled in order: while one waits for the
-    database, those after it wait in the inbox."""
+class ChatSocket(OrderedSocket):
+    """What each request does."""
 
-    __slots__ = (
-        "_busy",
-        "_frames",
-        "_inbox",
-        "_patience",
-        "_settled",
-        "node",
-        "version",
-    )
+    __slots__ = ()
 
-    def __init__(self, node: Node) -> None:
-        super().__init__(node.wheel, node.loop)
-        self.node = node
-        self.version = 1
-        self._busy = False
-        self._inbox: list[str] | None = None
-        self.in_flight = 0
-        self._settled: asyncio.Future[None] | None = None
-        self._frames = Meter()
-        self._patience: Patience | None = None
+    def start(self, request: SocketRequest) -> Work | None:
+        handler = _HANDLERS[type(request)]
+        work: Work | None = handler(self, request)
+        return work
 
-    # From the connection
-
-    def request_received(self, request: Request) -> None:
-        self.node.spawn(self._shake_hands(request))
-
-    def left(self) -> None:
-        self._inbox = None
-        self.node.hub.leave(self, self.loop.time())
-        self.node.leaving += 1
-
-    def gone(self) -> None:
-        self.node.leaving -= 1
-
-    def allow_frame(self) -> bool:
-        try:
-            self._take(self._frames, FRAMES)
-        except RateLimited as error:
-            self._refuse(error, None)
-            return False
-        return True
-
-    def binary_received(self) -> None:
-        self._refuse(BadFrame("Binary frames mean nothing here; send text frames"), None)
-
-    def text_received(self, text: str) -> None:
-        if self._may_handle():
-            self._handle(text)
-            return
-        inbox = self._inbox = self._inbox or []
-        inbox.append(text)
-        if len(inbox) == MAX_INBOX:
-            self.hold()
-
-    async def _shake_hands(self, request: Request) -> None:
-        answer = await admit(self.node, request, self.peer_address())
-        if isinstance(answer, Response):
-            self.respond(answer)
-        elif self.respond(None):
-            self.actor, self.claims, self.version = answer.actor, answer.claims, answer.version
-            self._set_expiry()
-            if not self.node.hub.enter(self):
-                self.close(Close.TOO_MANY_SOCKETS, "too many sockets")
-            elif self.node.draining:
-                self.close(Close.SHUTTING_DOWN, "shutting down")
-            else:
-                await self._ask_again()
-
-    # One request after the other
-
-    def _may_handle(self) -> bool:
-        return not self._busy and self.in_flight < MAX_IN_FLIGHT
-
-    def _handle(self, text: str) -> None:
-        request_id: RequestId = None
-        try:
-            request = frames.read_request(text)
-            request_id = request.id
-            work = self._start(request)
-        except BadFrame as error:
-            self._refuse(error, error.request_id)
-        except TalasError as error:
-            self._refuse(error, request_id)
-        else:
-            if work is not None:
-                self._busy = True
-                self.node.spawn(self._finish(work, request_id))
-
-    async def _finish(self, work: Work, request_id: RequestId) -> None:
-        try:
-            if self.in_flight:
-                # What was sent before a history was asked for is to stand in it.
-                self._settled = self.loop.create_future()
-                await self._settled
-            await work
-        except TalasError as error:
-            self._refuse(error, request_id)
-        except Exception as error:
-            if is_unavailable(error):
-                self._refuse(DatabaseUnavailable(), request_id)
-            else:
-                log.exception("chat.request_failed")
-                self._refuse(TalasError("Something went wrong here"), request_id)
-        finally:
-            work.close()
-            self._busy = False
-            self._work_off_inbox()
-
-    def _work_off_inbox(self) -> None:
-        while self._inbox and self._may_handle() and self.is_open:
-            if len(self._inbox) == MAX_INBOX:
-                self.release()
-            self._handle(self._inbox.pop(0))
-
-    def _start(self, request: SocketRequest) -> Work | None:
-        """Does what can be done at once; what has to wait comes back as work."""
-        match request:
-            case SendMessage():
-                self._send_message(request)
-            case SendDirect():
-                self._send_direct(request)
-            case Join():
-                return self._join(request)
-            case Leave():
-                self._leave(request)
-            case RoomHistory():
-                return self._room_history(request)
-            case DirectHistory():
-                return self._direct_history(request)
-            case Authenticate():
-                return self._authenticate(request)
-            case Ping():
-                answer = frames.PONG
-                if request.id is not None:
-                    answer = encode_frame("pong", RequestIdData(request.id))
-                self.write_answer(answer)
-        return None
-
-    # The requests
+    def _ping(self, request: Ping) -> None:
+        answer = frames.PONG
+        if request.id is not None:
+            answer = encode_frame("pong", RequestIdData(request.id))
+        self.write_answer(answer)
 
     async def _join(self, request: Join) -> None:
-        self._take(self.user.joins, JOINS)
+        self.take(self.user.joins, JOINS)
         if len(self.rooms) >= MAX_ROOMS:
             raise TooManyRooms(f"A socket may be in at most {MAX_ROOMS} rooms; leave one first")
+        row = await self._access_room(request.room)
+        if not self.is_open:
+            return
+        room = self.node.hub.open_room(row.id, name_key(row.name), row.name, row.seq)
+        try:
+            if request.since is not None:
+                await Resumption(self.node, self, room, row, request).run()
+            elif room.has_lost(self.user.id, row.seq):
+                raise RoomNotFound
+            elif self.is_open:
+                seq = room.seq if self.version >= 2 else UNSET
+                self.answer("joined", JoinedData(room=room.name, seq=seq), request.id)
+                self.node.hub.subscribe(self, name_key(request.room), room, since=row.visible_from)
+        finally:
+            self.node.hub.close_room(room)
+        if self.version >= 2 and self.is_open:
+            await self._show_presence(room)
+
+    async def _access_room(self, name: str) -> RoomRow:
+        """Who joins a public room becomes a member of it."""
         async with self.node.db.connection() as conn:
-            room = await service.join_room(conn, self.actor, request.room)
+            row = await access_room(conn, self.actor, name)
+        if row.is_member:
+            return row
+        async with self.node.db.transaction() as conn:
+            return await service.join_room(conn, self.actor, name)
+
+    async def _show_presence(self, room: Room) -> None:
+        online = await self.node.presence.online(room)
         if self.is_open:
-            self.node.hub.subscribe(self, name_key(request.room), room.id, room.name)
-            self._answer("joined", JoinedData(room=room.name), request.id)
+            shown = online[:MAX_SHOWN]
+            data = PresenceData(room=room.name, online=shown, count=len(online), whole=True)
+            self.write_answer(encode_frame("presence", data))
 
     def _leave(self, request: Leave) -> None:
-        room = self.rooms.get(name_key(request.room))
+        room = self._joined(request.room)
+        self.node.hub.unsubscribe(self, room)
+        self.answer("left", LeftData(room=room.name), request.id)
+
+    def _joined(self, name: str) -> Room:
+        room = self.rooms.get(name_key(name))
         if room is None:
             raise NotJoined
-        self.node.hub.unsubscribe(self, room)
-        self._answer("left", LeftData(room=room.name), request.id)
+        return room
 
     def _send_message(self, request: SendMessage) -> None:
-        room = self.rooms.get(name_key(request.room))
-        if room is None:
-            raise NotJoined
-        self._submit(request, room_id=room.id, to_user=None)
+        self._submit(request, room_id=self._joined(request.room).id, to_user=None)
 
     def _send_direct(self, request: SendDirect) -> None:
         if not is_id(request.to):
@@ -254,21 +144,18 @@ class ChatSocket(Member):
             content=service.check_content(request.content),
             client_id=request.client_id,
             reply_to=request.reply_to,
+            attachments=request.attachments,
         )
-        self._take(self.user.messages, MESSAGES)
+        self.take(self.user.messages, MESSAGES)
         self.node.writer.submit(post, partial(self._posted, request.id))
         self.in_flight += 1
 
     def _posted(self, request_id: RequestId, outcome: Outcome) -> None:
-        self.in_flight -= 1
         if isinstance(outcome, Kept):
             self._acknowledge(outcome, request_id)
         else:
-            self._refuse(outcome, request_id)
-        if self.in_flight == 0 and self._settled is not None:
-            self._settled.set_result(None)
-            self._settled = None
-        self._work_off_inbox()
+            self.refuse(outcome, request_id)
+        self.settled()
 
     def _acknowledge(self, kept: Kept, request_id: RequestId) -> None:
         """Who did not ask for acknowledgements sees the message itself; a retry, once more."""
@@ -281,28 +168,83 @@ class ChatSocket(Member):
         elif kept.duplicate:
             self.write_answer(encode_frame("dm", direct_message(message, to=message.to_user)))
 
+    async def _change(self, request: Change) -> None:
+        """The change reaches the sockets by the log; who does not hear of such events gets it
+        here."""
+        self.take(self.user.messages, MESSAGES)
+        async with self.node.db.transaction() as conn:
+            changed = await changes.change(conn, self.actor, request, address=self.peer_address())
+        if self.version >= 2:
+            duplicate = not changed.happened
+            ack = AckData(request.id, None, changed.message_id, changed.seq, duplicate)
+            self.write_answer(encode_frame("ack", ack))
+            return
+        async with self.node.db.connection() as conn:
+            data = await changes.read_event(conn, changed)
+        if request.id is not None:
+            data["id"] = request.id
+        self.write_answer(encode_event(str(type(request).__struct_config__.tag), data))
+
+    async def _type(self, request: Typing) -> None:
+        if (request.room is None) == (request.to is None):
+            raise BadFrame("typing needs either room or to", request.id)
+        room_id = None
+        if request.room is not None:
+            room_id = self._joined(request.room).id
+        elif not is_id(request.to or 0):
+            raise UserNotFound
+        place = ("room", room_id) if room_id is not None else ("to", request.to or 0)
+        if not may_type(self, place, self.loop.time()):
+            return
+        if request.to is not None:
+            async with self.node.db.connection() as conn:
+                await changes.check_may_signal(conn, self.actor, request.to)
+        tell_typing(self.node, self, room_id=room_id, to=request.to)
+
+    async def _read(self, request: Read) -> None:
+        if (request.room is None) == (request.user_id is None):
+            raise BadFrame("read needs either room or with", request.id)
+        user_id = self.user.id
+        async with self.node.db.transaction() as conn:
+            if request.room is not None:
+                room = await access_room(conn, self.actor, request.room)
+                seq = await reads.mark_room_read(conn, self.actor, request.room, request.seq)
+            else:
+                other = request.user_id or 0
+                _, seq, shared = await reads.mark_conversation_read(
+                    conn, self.actor, other, request.seq
+                )
+        if request.room is not None:
+            tell_read(self.node, user_id, seq, room_id=room.id)
+        else:
+            tell_read(self.node, user_id, seq, other_id=other, shared=shared)
+
     async def _room_history(self, request: RoomHistory) -> None:
-        self._take(self.user.histories, HISTORIES)
+        self.take(self.user.histories, HISTORIES)
         limit, before = service.check_limit(request.limit), service.read_before(request.before)
         async with self.node.db.connection() as conn:
             room, messages = await service.read_room_history(
                 conn, self.actor, request.room, before=before, limit=limit
             )
-        data = RoomHistoryData(room=room.name, messages=[room_message(m) for m in messages])
-        self._answer("room_history", data, request.id)
+            reactions = await reactions_of(conn, [m.id for m in messages], self.user.id)
+        data = RoomHistoryData(
+            room=room.name,
+            messages=[room_message(m, reactions.get(m.id)) for m in messages],
+            seq=room.seq,
+        )
+        self.answer("room_history", data, request.id)
 
     async def _direct_history(self, request: DirectHistory) -> None:
-        self._take(self.user.histories, HISTORIES)
+        self.take(self.user.histories, HISTORIES)
         limit, before = service.check_limit(request.limit), service.read_before(request.before)
         async with self.node.db.connection() as conn:
-            messages = await service.read_direct_history(
-                conn, self.actor, request.user_id, before=before, limit=limit
-            )
-        data = DirectHistoryData(
-            user_id=request.user_id,
-            messages=[direct_message(m, to=m.to_user) for m in messages],
-        )
-        self._answer("dm_history", data, request.id)
+            if request.since is None:
+                data = await direct_history(
+                    conn, self.actor, request.user_id, before=before, limit=limit
+                )
+            else:
+                data = await missed_directs(conn, self.actor, request.user_id, request.since)
+        self.answer("dm_history", data, request.id)
 
     async def _authenticate(self, request: Authenticate) -> None:
         """A fresh token of the same user takes the place of the one that the socket has."""
@@ -313,39 +255,22 @@ class ChatSocket(Member):
             raise Forbidden("The token belongs to another user", code="wrong_user")
         if self.is_open:
             self.node.hub.change_session(self, actor, claims)
-            self._set_expiry()
-            await self._ask_again()
+            self.set_expiry()
+            await self.ask_again()
             expires_at = datetime.fromtimestamp(claims.exp, UTC)
-            self._answer("authenticated", AuthenticatedData(expires_at), request.id)
+            self.answer("authenticated", AuthenticatedData(expires_at), request.id)
 
-    async def _ask_again(self) -> None:
-        """The session may have ended while its row was being read, before its end could be
-        announced to this socket. From now on it can."""
-        await recheck(self.node, [self])
 
-    # Answers
-
-    def _answer(self, kind: str, data: Answered, request_id: RequestId) -> None:
-        if request_id is not None:
-            data.id = request_id
-        self.write_answer(encode_frame(kind, data))
-
-    def _refuse(self, error: TalasError, request_id: RequestId) -> None:
-        REFUSALS.labels(error.code).inc()
-        self.write_answer(encode_error(error, request_id))
-        if isinstance(error, RateLimited):
-            self._patience = self._patience or Patience()
-            if self._patience.is_over(self.loop.time()):
-                self.close(Close.TOO_FAST, "too fast")
-
-    def _take(self, meter: Meter, limit: Limit) -> None:
-        """Raises RateLimited."""
-        if self.node.limited:
-            wait_s = meter.take(limit, self.loop.time())
-            if wait_s:
-                raise RateLimited(limit.what, wait_s)
-
-    def _set_expiry(self) -> None:
-        """The grace is for an ``auth`` request with a fresh token."""
-        self.expires_at = self.loop.time() + (self.claims.exp - time.time()) + GRACE_S
-        self.reschedule()
+_HANDLERS: dict[type, Callable[[ChatSocket, Any], Work | None]] = {
+    Join: ChatSocket._join,
+    Leave: ChatSocket._leave,
+    SendMessage: ChatSocket._send_message,
+    SendDirect: ChatSocket._send_direct,
+    RoomHistory: ChatSocket._room_history,
+    DirectHistory: ChatSocket._direct_history,
+    Typing: ChatSocket._type,
+    Read: ChatSocket._read,
+    Authenticate: ChatSocket._authenticate,
+    Ping: ChatSocket._ping,
+    **dict.fromkeys(get_args(Change), ChatSocket._change),
+}

@@ -56,21 +56,39 @@ class LockedRoom(msgspec.Struct, frozen=True):
     name: str
     is_private: bool
     seq: int
+    closed: bool
+    slow_mode_s: int
+
+
+class Speaker(msgspec.Struct, frozen=True):
+    """A member as far as it matters for speaking; ``muted_until`` is None when it is over, and
+    ``spoke_s_ago`` where nothing is kept of it."""
+
+    role: str
+    muted_until: datetime | None
+    muted_for_s: float
+    spoke_s_ago: float | None
 
 
 class LockedConversation(msgspec.Struct, frozen=True):
+    """``blocked_by_low``: the one with the lower id has blocked the other."""
+
     id: int
     user_low: int
     user_high: int
     seq: int
+    blocked_by_low: bool
+    blocked_by_high: bool
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """The other side of a conversation; None as long as nobody has said anything in it."""
+    """The other side of a conversation; None as long as nobody has said anything in it. ``seq`` is
+    the number of its newest event."""
 
     user_id: int
     status: str
     conversation_id: int | None
+    seq: int
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -88,6 +106,12 @@ class Message(msgspec.Struct, frozen=True):
     timestamp: datetime
     client_id: UUID | None
     reply_to: int | None
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    pinned_at: datetime | None
+    attachments: str | None
+    """JSON, as it is shown."""
+    mentions: list[int] | None
 
 
 class NewMessage(msgspec.Struct, frozen=True):
@@ -100,6 +124,8 @@ class NewMessage(msgspec.Struct, frozen=True):
     seq: int
     client_id: UUID | None
     reply_to: int | None
+    attachments: str | None
+    mentions: list[int] | None
 
 
 class InsertedMessage(msgspec.Struct, frozen=True):
@@ -114,6 +140,7 @@ class Replied(msgspec.Struct, frozen=True):
     id: int
     room_id: int | None
     conversation_id: int | None
+    from_user: int
 
 
 _ROOM = """
@@ -167,17 +194,30 @@ DELETE FROM room_members
 WHERE user_id = $1
 """
 
-SELECT_MEMBERSHIPS = """
-SELECT m.room_id, m.user_id
+# By the database's clock, which is one for all processes.
+SELECT_SPEAKERS = """
+SELECT
+    m.room_id, m.user_id, m.role,
+    CASE WHEN m.muted_until > clock_timestamp() THEN m.muted_until END,
+    coalesce(extract(epoch FROM m.muted_until - clock_timestamp()), 0)::float8,
+    extract(epoch FROM clock_timestamp() - m.spoke_at)::float8
 FROM unnest($1::int[], $2::int[]) AS asked (room_id, user_id)
 JOIN room_members AS m ON m.room_id = asked.room_id AND m.user_id = asked.user_id
 """
 
+UPDATE_SPOKE_AT = """
+UPDATE room_members AS m
+SET spoke_at = clock_timestamp()
+FROM unnest($1::int[], $2::int[]) AS spoke (room_id, user_id)
+WHERE m.room_id = spoke.room_id AND m.user_id = spoke.user_id
+"""
+
 # Rooms before conversations, each by id: whoever locks several does it in this order.
 LOCK_ROOMS = """
-SELECT id, name, is_private, seq
+SELECT id, name, is_private, seq, closed_at IS NOT NULL, slow_mode_s
 FROM rooms
 WHERE id = ANY($1::int[])
+  AND kind <> 'deleted'
 ORDER BY id
 FOR NO KEY UPDATE
 """
@@ -191,7 +231,16 @@ ON CONFLICT (user_low, user_high) DO NOTHING
 """
 
 LOCK_CONVERSATIONS = """
-SELECT c.id, c.user_low, c.user_high, c.seq
+SELECT
+    c.id, c.user_low, c.user_high, c.seq,
+    EXISTS (
+        SELECT FROM user_blocks AS b
+        WHERE b.blocker_id = c.user_low AND b.blocked_id = c.user_high
+    ),
+    EXISTS (
+        SELECT FROM user_blocks AS b
+        WHERE b.blocker_id = c.user_high AND b.blocked_id = c.user_low
+    )
 FROM conversations AS c
 JOIN unnest($1::int[], $2::int[]) AS asked (low, high)
   ON c.user_low = asked.low AND c.user_high = asked.high
@@ -211,7 +260,7 @@ SELECT EXISTS (SELECT FROM users WHERE id = $1 AND status = 'suspended')
 """
 
 SELECT_PEER = """
-SELECT u.id, u.status, c.id
+SELECT u.id, u.status, c.id, coalesce(c.seq, 0)
 FROM users AS u
 LEFT JOIN conversations AS c
   ON c.user_low = least($1::int, $2::int) AND c.user_high = greatest($1::int, $2::int)
@@ -220,7 +269,7 @@ WHERE u.id = $2
 """
 
 SELECT_REPLIED = """
-SELECT id, room_id, conversation_id
+SELECT id, room_id, conversation_id, from_user
 FROM messages
 WHERE id = ANY($1::int[])
 """
@@ -239,16 +288,17 @@ WITH room_tops AS (
 )
 INSERT INTO messages (
     from_user, to_user, room, room_id, conversation_id, content, seq, client_id, reply_to,
-    "timestamp"
+    attachments, mentions, "timestamp"
 )
 SELECT
     new.from_user, new.to_user, new.room, new.room_id, new.conversation_id, new.content,
-    new.seq, new.client_id, new.reply_to, clock_timestamp()
+    new.seq, new.client_id, new.reply_to, new.attachments, new.mentions::int[], clock_timestamp()
 FROM unnest(
     $5::int[], $6::int[], $7::text[], $8::int[], $9::int[], $10::text[], $11::bigint[],
-    $12::uuid[], $13::int[]
+    $12::uuid[], $13::int[], $14::jsonb[], $15::text[]
 ) WITH ORDINALITY AS new (
-    from_user, to_user, room, room_id, conversation_id, content, seq, client_id, reply_to, place
+    from_user, to_user, room, room_id, conversation_id, content, seq, client_id, reply_to,
+    attachments, mentions, place
 )
 ORDER BY new.place
 RETURNING id, room_id, conversation_id, seq, "timestamp"
@@ -257,7 +307,8 @@ RETURNING id, room_id, conversation_id, seq, "timestamp"
 _MESSAGE = """
 SELECT
     m.id, m.seq, m.room_id, m.conversation_id, coalesce(r.name, m.room), m.from_user,
-    u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to
+    u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to, m.edited_at,
+    m.deleted_at, m.pinned_at, m.attachments, m.mentions
 FROM messages AS m
 JOIN users AS u ON u.id = m.from_user
 LEFT JOIN rooms AS r ON r.id = m.room_id
@@ -332,12 +383,16 @@ async def insert_member(conn: Connection, room_id: int, user_id: int, role: str)
     await conn.execute(INSERT_MEMBER, room_id, user_id, role)
 
 
-async def select_memberships(
+async def select_speakers(
     conn: Connection, room_ids: list[int], user_ids: list[int]
-) -> set[tuple[int, int]]:
-    """Which of the pairs (room, user) are memberships."""
-    rows = await conn.fetch(SELECT_MEMBERSHIPS, room_ids, user_ids)
-    return {(row[0], row[1]) for row in rows}
+) -> dict[tuple[int, int], Speaker]:
+    """Those of the pairs (room, user) that are memberships."""
+    rows = await conn.fetch(SELECT_SPEAKERS, room_ids, user_ids)
+    return {(row[0], row[1]): Speaker(*row[2:]) for row in rows}
+
+
+async def update_spoke_at(conn: Connection, room_ids: list[int], user_ids: list[int]) -> None:
+    await conn.execute(UPDATE_SPOKE_AT, room_ids, user_ids)
 
 
 async def lock_rooms(conn: Connection, room_ids: list[int]) -> list[LockedRoom]:
@@ -391,6 +446,9 @@ async def insert_messages(
 ) -> list[InsertedMessage]:
     """Ids rise in the order of ``new``; the tops are the highest ``seq`` of each place."""
     columns = [list(column) for column in zip(*map(msgspec.structs.astuple, new), strict=True)]
+    # An array of arrays would have to be rectangular.
+    mentions = columns.pop()
+    columns.append([f"{{{','.join(map(str, ids))}}}" if ids else None for ids in mentions])
     rows = await conn.fetch(
         INSERT_MESSAGES,
         list(room_tops),

@@ -7,17 +7,20 @@ acknowledged, in the order of ``seq``.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 import structlog
 
 from talas.core.database import Database, is_unavailable
 from talas.core.errors import TalasError, Unavailable
 from talas.domains.chat import sql
+from talas.domains.chat.bus import Bus
 from talas.domains.chat.errors import DatabaseUnavailable
+from talas.domains.chat.events.service import TOPS, tops
 from talas.domains.chat.metrics import COMMITS, MESSAGES, QUEUE_DEPTH
-from talas.domains.chat.posting import Kept, Outcome, Post, keep_messages
+from talas.domains.chat.places import Post
+from talas.domains.chat.posting import Kept, Outcome, Sockets, keep_messages, tops_of
 from talas.domains.chat.sql import Message
 
 MAX_BATCH = 500
@@ -29,7 +32,12 @@ RETRY_S = 1.0
 log = structlog.get_logger()
 
 Done = Callable[[Outcome], None]
-Deliver = Callable[[list[Message]], Awaitable[None]]
+
+
+class Hub(Sockets, Protocol):
+    """Whom the messages are shown to."""
+
+    async def deliver(self, messages: list[Message]) -> None: ...
 
 
 class _CommitInDoubtError(Exception):
@@ -41,11 +49,14 @@ class _CommitInDoubtError(Exception):
 
 
 class Writer:
-    """``db`` is for this task alone: readers must not be able to keep it waiting."""
+    """``db`` is not for readers: they must not be able to keep the writer waiting. ``node`` is what
+    this process is called when it announces what it has kept."""
 
-    def __init__(self, db: Database, deliver: Deliver) -> None:
+    def __init__(self, db: Database, hub: Hub, bus: Bus, *, node: str) -> None:
         self._db = db
-        self._deliver = deliver
+        self._hub = hub
+        self._bus = bus
+        self._node = node
         self._queue: deque[tuple[Post, Done]] = deque()
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
@@ -108,8 +119,11 @@ class Writer:
                 log.exception("chat.answer_failed")
 
     async def _show(self, messages: list[Message]) -> None:
+        if messages and self._bus.carries_tops:
+            for payload in tops(*tops_of(messages), node=self._node):
+                self._bus.send(TOPS, payload)
         try:
-            await self._deliver(messages)
+            await self._hub.deliver(messages)
         except Exception:
             log.exception("chat.delivery_failed")
 
@@ -153,7 +167,13 @@ class Writer:
             transaction = conn.transaction()
             await transaction.start()
             try:
-                outcomes = await keep_messages(conn, posts)
+                outcomes = await keep_messages(
+                    conn,
+                    posts,
+                    sockets=self._hub,
+                    node=self._node,
+                    announced=not self._bus.carries_tops,
+                )
             except BaseException:
                 with contextlib.suppress(Exception):
                     await transaction.rollback()

@@ -36,6 +36,8 @@ class LoggedEvent(msgspec.Struct, frozen=True):
     deleted_at: datetime | None
     attachments: str | None
     mentions: list[int] | None
+    age_s: float
+    """By the database's clock, which also gave ``at``."""
 
 
 # S608 below: what is put together are constants of this file.
@@ -61,7 +63,8 @@ INSERT_CONVERSATION_EVENT = _append("conversation_id", "conversations")
 _COLUMNS = """
     logged.room_id, logged.conversation_id, logged.seq, logged.kind, logged.actor_id, u.username,
     logged.at, logged.message_id, logged.data, r.name, c.user_low, c.user_high, m.seq, m.content,
-    m.client_id, m.reply_to, m.edited_at, m.deleted_at, m.attachments, m.mentions"""
+    m.client_id, m.reply_to, m.edited_at, m.deleted_at, m.attachments, m.mentions,
+    extract(epoch FROM clock_timestamp() - logged.at)::float8"""
 
 
 def _select_after(place: str) -> str:

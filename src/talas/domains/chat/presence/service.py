@@ -1,0 +1,184 @@
+"""Presence over all chat processes.
+
+Each process writes into the database which users have sockets here, and in which rooms; changes
+are gathered for a quarter of a second. What a process that died has said is removed by the others
+when it has not been seen for 15 s. The changes go over the bus, so that sockets hear of them.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from talas.core.database import Database, is_unavailable
+from talas.domains.chat.bus import EPHEMERAL, Bus
+from talas.domains.chat.frames import encode_frame
+from talas.domains.chat.hub import Hub, Room, hint_to_all
+from talas.domains.chat.presence import sql
+from talas.domains.chat.presence.sql import Seat
+
+GATHER_S = 0.25
+HEARTBEAT_S = 5.0
+UNSEEN_S = 15.0
+RETRY_S = 1.0
+MAX_SHOWN = 1_000
+_SEATS_AT_ONCE = 5_000
+_SEATS_IN_HINT = 400
+
+log = structlog.get_logger()
+
+
+class PresenceData(msgspec.Struct, omit_defaults=True):
+    """``whole``: ``online`` is everybody (up to a thousand), not only who came."""
+
+    room: str
+    online: list[int]
+    offline: list[int] = []
+    count: int | None = None
+    whole: bool = False
+
+
+class Presence:
+    def __init__(self, db: Database, hub: Hub, bus: Bus, node_id: UUID) -> None:
+        self._db = db
+        self._hub = hub
+        self._bus = bus
+        self._node_id = node_id
+        self._changed: set[Seat] = set()
+        self._written: set[Seat] = set()
+        self._more = asyncio.Event()
+        hub.on_presence = self._note
+
+    def _note(self, room_id: int, user_id: int) -> None:
+        self._changed.add((room_id, user_id))
+        self._more.set()
+
+    async def run(self) -> None:
+        await asyncio.gather(self._write_changes(), self._live())
+
+    async def end(self) -> None:
+        """The process leaves: its sockets are gone for the others at once."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(2), self._db.connection() as conn:
+                await sql.delete_node(conn, self._node_id)
+                await self._announce_went(sorted(self._written))
+
+    async def online(self, room: Room) -> list[int]:
+        """The users with a socket in the room, in any process."""
+        async with self._db.connection() as conn:
+            online = set(await sql.select_online(conn, room.id))
+        # What was not written yet.
+        online.update(member.user.id for member in room.members)
+        return sorted(online)
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """A change that a process, perhaps this one, has announced."""
+        came, went = defaultdict(list), defaultdict(list)
+        for room_id, user_id in event.get("came", ()):
+            came[room_id].append(user_id)
+        for room_id, user_id in event.get("went", ()):
+            # Who went there may have come here meanwhile.
+            if not self._hub.is_in_room(user_id, room_id):
+                went[room_id].append(user_id)
+        for room_id in came.keys() | went.keys():
+            room = self._hub.rooms.get(room_id)
+            if room is not None and room.listeners:
+                data = PresenceData(room.name, came[room_id], went[room_id])
+                hint_to_all(room.listeners, encode_frame("presence", data))
+
+    # Written
+
+    def _is_here(self, seat: Seat) -> bool:
+        room_id, user_id = seat
+        if room_id == 0:
+            return self._hub.is_online(user_id)
+        return self._hub.is_in_room(user_id, room_id)
+
+    async def _write_changes(self) -> None:
+        while True:
+            await self._more.wait()
+            await asyncio.sleep(GATHER_S)
+            self._more.clear()
+            changed, self._changed = self._changed, set()
+            try:
+                await self._write(changed)
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("chat.presence_not_written")
+                self._changed |= changed
+                self._more.set()
+                await asyncio.sleep(RETRY_S)
+
+    async def _write(self, changed: set[Seat]) -> None:
+        here = {seat for seat in changed if self._is_here(seat)}
+        came = sorted(here - self._written)
+        went = sorted((changed - here) & self._written)
+        async with self._db.connection() as conn:
+            for some in _pieces(came, _SEATS_AT_ONCE):
+                if not await self._insert(conn, some):
+                    self._changed.update(changed)
+                    self._more.set()
+                    return
+            for some in _pieces(went, _SEATS_AT_ONCE):
+                await sql.delete_seats(conn, self._node_id, some)
+                self._written.difference_update(some)
+        self._announce(came=came)
+        await self._announce_went(went)
+
+    async def _insert(self, conn: Any, seats: list[Seat]) -> bool:
+        """False where the others took this process for dead."""
+        try:
+            await sql.insert_seats(conn, self._node_id, seats)
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _NO_SUCH_NODE:
+                raise
+            await self._register()
+            return False
+        self._written.update(seats)
+        return True
+
+    async def _announce_went(self, seats: list[Seat]) -> None:
+        """Asked after the deletion has committed: of two processes that lose a user at once the
+        later one finds that nobody has it."""
+        for some in _pieces(seats, _SEATS_AT_ONCE):
+            async with self._db.connection() as conn:
+                self._announce(went=await sql.select_empty_seats(conn, some))
+
+    def _announce(self, *, came: list[Seat] | None = None, went: list[Seat] | None = None) -> None:
+        for name, seats in (("came", came), ("went", went)):
+            for some in _pieces([seat for seat in seats or () if seat[0]], _SEATS_IN_HINT):
+                self._bus.send(EPHEMERAL, {"kind": "presence", name: some})
+
+    # Alive
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self._register()
+                async with self._db.connection() as conn:
+                    left_behind = await sql.delete_dead_nodes(conn, UNSEEN_S)
+                await self._announce_went(left_behind)
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("chat.presence_failed")
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _register(self) -> None:
+        async with self._db.connection() as conn:
+            is_new = await sql.upsert_node(conn, self._node_id)
+        if is_new:
+            # Nothing that was written is there any more.
+            self._changed |= self._written
+            self._written.clear()
+            self._more.set()
+
+
+_NO_SUCH_NODE = "23503"
+
+
+def _pieces(seats: list[Seat], size: int) -> list[list[Seat]]:
+    return [seats[start : start + size] for start in range(0, len(seats), size)]
