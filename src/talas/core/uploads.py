@@ -12,6 +12,7 @@ from talas.core.storage import Storage
 
 KindT = TypeVar("KindT")
 KindT_co = TypeVar("KindT_co", covariant=True)
+Change = Callable[[AsyncIterable[bytes]], AsyncIterable[bytes]]
 
 
 class Inspector(Protocol[KindT_co]):
@@ -73,7 +74,7 @@ async def received(
     folder: str,
     max_size: int,
     inspect: Callable[[str], Inspector[KindT]],
-    change: Callable[[AsyncIterable[bytes]], AsyncIterable[bytes]] = as_sent,
+    change: Change = as_sent,
 ) -> AsyncIterator[Form[KindT]]:
     """Reads the form to its end, the file in its field ``file`` straight into storage.
 

@@ -8,11 +8,11 @@ from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from talas.core.formats.documents import DocumentInspector, Format
-from talas.core.http.multipart import FormReader, read_form_head
+from talas.core.http.file_form import received_form
 from talas.core.http.request import Request
 from talas.core.storage import Storage
 from talas.core.text import FieldChecks
-from talas.core.uploads import Upload, received
+from talas.core.uploads import Upload
 
 TYPES = ("manual", "warranty", "invoice", "image", "document")
 DOCUMENT_FORM = {
@@ -33,14 +33,8 @@ async def received_document(
     request: Request, storage: Storage, *, folder: str, max_size: int
 ) -> AsyncIterator[Document]:
     """The file is streamed into ``storage``, and removed unless the block keeps it."""
-    headers = request.headers
-    head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
-    receiving = received(
-        FormReader(request.receive, head, max_body=max_size),
-        storage,
-        folder=folder,
-        max_size=max_size,
-        inspect=DocumentInspector,
+    receiving = received_form(
+        request, storage, folder=folder, max_size=max_size, inspect=DocumentInspector
     )
     async with receiving as form:
         yield Document(form.upload, _read_type(form.fields))

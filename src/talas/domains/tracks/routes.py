@@ -12,11 +12,10 @@ from talas.core.http.describe import (
     text_query,
 )
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
-from talas.core.http.multipart import FormReader, read_form_head
+from talas.core.http.file_form import received_form
 from talas.core.http.pagination import paged, parse_choice, parse_id, parse_text
 from talas.core.http.request import Request
 from talas.core.sessions import hold_account
-from talas.core.uploads import received
 from talas.domains.tags.names import normal_form
 from talas.domains.tracks import access, media, service
 from talas.domains.tracks.lists import service as lists
@@ -49,12 +48,10 @@ _FORM = {
 )
 async def upload_track(request: Request) -> Envelope[Track]:
     actor = await request.actor()
-    headers, max_size = request.headers, request.settings.files.max_track_size
-    idempotency_key = service.check_idempotency_key(headers.get("idempotency-key"))
-    head = read_form_head(headers.get("content-type", ""), headers.get("content-length"))
-    reader = FormReader(request.receive, head, max_body=max_size)
-    receiving = received(
-        reader, request.storage, folder=FOLDER, max_size=max_size, inspect=AudioInspector
+    max_size = request.settings.files.max_track_size
+    idempotency_key = service.check_idempotency_key(request.headers.get("idempotency-key"))
+    receiving = received_form(
+        request, request.storage, folder=FOLDER, max_size=max_size, inspect=AudioInspector
     )
     async with receiving as form:
         new = service.read_form(form.fields)
