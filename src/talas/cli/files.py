@@ -20,6 +20,7 @@ from talas.core.reconciling import ORPHAN_AGE, Shelf, find_lost, find_orphans
 from talas.core.settings import Settings, load_settings
 from talas.core.storage import Storage
 from talas.core.text import printable
+from talas.domains.chat.attachments import cleaning as attachments
 from talas.domains.docs import cleaning as docs
 from talas.domains.files import cleaning as files
 from talas.domains.tracks import cleaning as tracks
@@ -52,12 +53,13 @@ def _group() -> None:
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
 ) -> None:
-    """Hold what lies in storage against the database: tracks, files of gear, internal documents.
+    """Hold what lies in storage against the database: tracks, files of gear, internal documents,
+    attachments of messages.
 
     Objects that belong to nothing are deleted once they are an hour old. A track without its file
-    is marked as failed; a file or document without its object stays and is named, for its owner
-    to delete. The exit code is 1 when something could not be mended, in a dry run when something
-    was found."""
+    is marked as failed; a file, document or attachment without its object stays and is named, for
+    its owner to delete. The exit code is 1 when something could not be mended, in a dry run when
+    something was found."""
     settings = load_settings()
     with database_url(settings) as url, explaining_refusals():
         found = asyncio.run(_reconcile(settings, url, dry_run=dry_run))
@@ -77,6 +79,7 @@ async def _reconcile(settings: Settings, url: str, *, dry_run: bool) -> list[Fin
             (tracks.shelf(storage), fail_track),
             (files.shelf(storage), None),
             (docs.shelf(docs_storage), None),
+            (attachments.shelf(storage), None),
         ]
         with _progress() as progress:
             return [

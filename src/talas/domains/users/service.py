@@ -10,6 +10,7 @@ from talas.core.tokens import InvalidToken
 from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
 from talas.domains.chat import service as chat
+from talas.domains.chat.attachments import service as attachments
 from talas.domains.tracks import service as tracks
 from talas.domains.user_products import service as user_products
 from talas.domains.users import sql
@@ -89,5 +90,6 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
     await tracks.forget_user(conn, actor.user_id)
     await user_products.forget_user(conn, actor.user_id)
     await chat.leave_all_rooms(conn, actor.user_id)
+    await attachments.forget_user(conn, actor.user_id)
     # Before the commit: of an account that is gone nothing would say that a picture is left.
     await storage.delete(avatar_key(actor.user_id))
