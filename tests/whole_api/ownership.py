@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 from tests.audio.synthesis import picture
+from tests.builders.attachments import create_attachment
 from tests.builders.files import create_doc, create_file, pdf
 from tests.builders.tags import create_tagged_track
 from tests.builders.tracks import create_track, ready_track
@@ -99,6 +100,10 @@ def _file_name(estate: Estate) -> Values:
     return {"name": _file(estate)["url"].rpartition("/")[2]}
 
 
+def _attachment(estate: Estate) -> Values:
+    return {"attachment_id": create_attachment(estate.api, estate.owner.token)["id"]}
+
+
 def _doc_id(estate: Estate) -> Values:
     product_id = _product(estate)["product_id"]
     return {"doc_id": create_doc(estate.api, estate.admin.token, product_id)["id"]}
@@ -106,6 +111,7 @@ def _doc_id(estate: Estate) -> Values:
 
 _NO_FILE = {"file_id": ABSENT_ID}
 _NO_DOC = {"doc_id": ABSENT_ID}
+_NO_ATTACHMENT = {"attachment_id": ABSENT_ID}
 _DOCUMENT = {"files": {"file": ("manual.pdf", pdf())}, "data": {"type": "manual"}}
 
 
@@ -153,6 +159,13 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/chat/dm/{user_id}"): Entry(values=_owner, absent=_NO_USER, stranger=200),
     ("GET", "/api/v1/chat/rooms/{room}/messages"): Entry(
         values=_private_room, absent={"room": "no such room"}
+    ),
+    **_both(
+        "/api/v1/chat/attachments/{attachment_id}/download",
+        Entry(values=_attachment, absent=_NO_ATTACHMENT),
+    ),
+    ("DELETE", "/api/v1/chat/attachments/{attachment_id}"): Entry(
+        values=_attachment, absent=_NO_ATTACHMENT
     ),
     ("GET", "/api/v1/products/{product_id}"): Entry(
         values=_product, absent=_NO_PRODUCT, stranger=200
