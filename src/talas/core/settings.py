@@ -2,7 +2,9 @@
 
 import ipaddress
 import os
+import re
 import secrets
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,10 +13,12 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from talas.core.durations import parse_duration
+from talas.core.mail_server import MailServer, read_sender, read_smtp_url
 
 SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
 MIN_SECRET_BYTES = 32
 STORAGE_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file"})
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -65,6 +69,17 @@ class FileSettings(msgspec.Struct, frozen=True):
     max_avatar_size: int
 
 
+class MailSettings(msgspec.Struct, frozen=True):
+    """``server`` is None where no mail is sent. ``digest_after_s``: how long somebody must have
+    been left alone before they are told by mail what they missed. ``public_url`` is where people
+    reach Talas, without a slash at its end."""
+
+    server: MailServer | None
+    sender: Address
+    public_url: str
+    digest_after_s: int
+
+
 class Settings(msgspec.Struct, frozen=True):
     environment: str
     data_dir: Path
@@ -76,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True):
     auth: AuthSettings
     chat: ChatSettings
     files: FileSettings
+    mail: MailSettings
 
 
 def _duration(value: object) -> int:
@@ -131,6 +147,10 @@ class _Environment(BaseSettings):
     metrics_token: Text = None
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_switch)] = "text"
     rate_limits: Annotated[bool, BeforeValidator(_switch)] = True
+    smtp_url: Text = None
+    mail_from: str = "Talas <talas@localhost>"
+    public_url: Text = None
+    digest_after: Seconds = 15 * 60
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -175,6 +195,7 @@ def load_settings(**overrides: Any) -> Settings:
             max_track_size=env.max_track_size,
             max_avatar_size=env.max_avatar_size,
         ),
+        mail=_mail(env),
     )
 
 
@@ -237,6 +258,28 @@ def _storage_url(url: str | None) -> str | None:
 def _redis_url(url: str | None) -> str | None:
     if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("REDIS_URL: must look like redis://:password@host:6379/0")
+    return url
+
+
+def _mail(env: _Environment) -> MailSettings:
+    try:
+        server = None if env.smtp_url is None else read_smtp_url(env.smtp_url)
+    except ValueError as error:
+        raise SettingsError(f"SMTP_URL: {error}") from None
+    try:
+        sender = read_sender(env.mail_from)
+    except ValueError as error:
+        raise SettingsError(f"MAIL_FROM: {error}") from None
+    return MailSettings(server, sender, _public_url(env), env.digest_after)
+
+
+def _public_url(env: _Environment) -> str:
+    if env.public_url is None:
+        host = "localhost" if env.host in ("0.0.0.0", "::") else env.host  # noqa: S104
+        return f"http://[{host}]:{env.port}" if ":" in host else f"http://{host}:{env.port}"
+    url = env.public_url.strip().rstrip("/")
+    if not _PUBLIC_URL.fullmatch(url):
+        raise SettingsError("PUBLIC_URL: must look like https://talas.example")
     return url
 
 

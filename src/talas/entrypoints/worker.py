@@ -17,8 +17,11 @@ from talas.core.settings import Settings
 from talas.core.storage import Storage
 from talas.domains.auth.cleaning import delete_expired_sessions, delete_old_login_failures
 from talas.domains.chat.attachments import jobs as attachments
+from talas.domains.chat.invites.service import delete_expired_invites
+from talas.domains.chat.rooms.deletion import delete_ended_mutes, purge_deleted_rooms
 from talas.domains.docs import jobs as docs
 from talas.domains.files import jobs as files
+from talas.domains.notifications import jobs as notifications
 from talas.domains.tags.cleaning import delete_unused_tags
 from talas.domains.tracks.jobs import TrackJobs
 
@@ -52,8 +55,10 @@ async def _work(settings: Settings) -> None:
     files.register(runner, db, storage)
     attachments.register(runner, db, storage)
     docs.register(runner, db, Storage.open_docs(settings.files))
+    notifications.register(runner, db, settings)
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
     runner.every("house.delete_unused_tags", "*/10 * * * *", lambda: _delete_unused_tags(db))
+    runner.every("chat.clean_rooms", "*/10 * * * *", lambda: _clean_rooms(db))
     runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
     try:
         await _run_until(stop, runner)
@@ -103,6 +108,13 @@ async def _forget(db: Database) -> None:
 async def _delete_unused_tags(db: Database) -> None:
     async with db.connection() as conn:
         await delete_unused_tags(conn)
+
+
+async def _clean_rooms(db: Database) -> None:
+    async with db.connection() as conn:
+        await purge_deleted_rooms(conn)
+        await delete_ended_mutes(conn)
+        await delete_expired_invites(conn)
 
 
 async def _fold_counts(db: Database) -> None:

@@ -8,6 +8,7 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import paged, parse_choice
 from talas.core.http.request import Request
 from talas.domains.notifications import service
+from talas.domains.notifications.digest.routes import api_routes as digest_routes
 from talas.domains.notifications.schemas import Notification, ReadUpTo, UnreadCount
 
 _SWITCH = ("true", "false")
@@ -70,4 +71,4 @@ async def mark_read_up_to(request: Request) -> Acknowledged:
     return Acknowledged(message="Notifications read")
 
 
-api_routes = [list_notifications, count_unread, mark_read, mark_read_up_to]
+api_routes = [list_notifications, count_unread, mark_read, mark_read_up_to, *digest_routes]

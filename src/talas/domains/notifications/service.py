@@ -13,6 +13,7 @@ from talas.domains.notifications import sql
 from talas.domains.notifications.schemas import Notification
 
 MAX_UNREAD = 1_000
+KEPT_DAYS = 90
 MAX_BIG_ID = 2**63 - 1
 _AT_ONCE = 5_000
 
@@ -127,6 +128,12 @@ async def mark_read_in_room(conn: Connection, user_id: int, room_id: int, seq: i
 async def mark_read_from(conn: Connection, user_id: int, peer_id: int, seq: int) -> None:
     """As ``mark_read_in_room``, for the conversation with ``peer_id``."""
     await sql.update_read_from(conn, user_id, peer_id, seq)
+
+
+async def delete_old(conn: Connection) -> None:
+    """What came more than KEPT_DAYS ago, a few at a time: on a connection in no transaction."""
+    while await sql.delete_old(conn, days=KEPT_DAYS, limit=_AT_ONCE) == _AT_ONCE:
+        pass
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:

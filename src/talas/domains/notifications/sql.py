@@ -32,7 +32,7 @@ class ShownRow(msgspec.Struct, frozen=True):
 
 # What a chat process said of its sockets counts as long as it is seen. The clock is read anew: a
 # transaction may have waited for a lock.
-_HERE = """
+HERE = """
 SELECT
 FROM chat_presence AS p
 JOIN chat_nodes AS c ON c.id = p.node_id
@@ -48,7 +48,7 @@ FROM unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::int[]) WITH ORDINAL
 JOIN users AS u ON u.id = new.user_id AND u.status = 'active'
 LEFT JOIN rooms AS r ON r.id = new.room_id
 LEFT JOIN room_members AS m ON m.room_id = new.room_id AND m.user_id = new.user_id
-WHERE NOT EXISTS ({_HERE} AND p.user_id = new.user_id AND p.room_id = coalesce(new.room_id, 0))
+WHERE NOT EXISTS ({HERE} AND p.user_id = new.user_id AND p.room_id = coalesce(new.room_id, 0))
   AND NOT EXISTS (
     SELECT FROM user_blocks AS b
     WHERE b.blocker_id = new.user_id AND b.blocked_id = new.actor_id
@@ -93,12 +93,12 @@ async def insert_invitation(conn: Connection, user_id: int, *, actor_id: int, ro
 
 
 # S608 below: what is put together are constants of this file.
-def _shown(notifications: str) -> str:
+def shown(notifications: str, *more: str) -> str:
     """As far as the user may see it now: rooms and messages out of sight are as if not there."""
     return f"""
 SELECT
   n.id, n.kind, n.created_at, n.read_at, n.actor_id, u.username, r.name, r.title, m.id, m.seq,
-  left(m.content, 201)
+  {", ".join(("left(m.content, 201)", *more))}
 FROM {notifications} AS n
 JOIN users AS u ON u.id = n.actor_id
 LEFT JOIN room_members AS own ON own.room_id = n.room_id AND own.user_id = n.user_id
@@ -120,12 +120,12 @@ def _page(condition: str) -> str:
   ORDER BY id DESC
   LIMIT $2 OFFSET $3
 )"""  # noqa: S608
-    return f"""{_shown(rows)}
+    return f"""{shown(rows)}
 ORDER BY n.id DESC
 """
 
 
-SELECT_SHOWN = f"""{_shown("notifications")}
+SELECT_SHOWN = f"""{shown("notifications")}
 WHERE n.id = ANY($1::bigint[])
 ORDER BY n.id
 """
