@@ -22,7 +22,7 @@ _KNOWN = {
 }
 
 
-_EXAMPLES = {"room": "general"}
+_EXAMPLES = {"room": "general", "emoji": "👍"}
 _NAMES = {"/uploads/waveforms/{name}": "1.png"}
 
 

@@ -1,6 +1,397 @@
-"""What messages mention."""
+"""Messages after they were sent: what is changed of them, and what belongs to them."""
 
-from talas.core.database import Connection
+from datetime import datetime
+
+import msgspec
+
+from talas.core.database import Connection, as_row, as_rows
+from talas.domains.chat.schemas import Reaction
+from talas.domains.chat.sql import Message
+
+
+class HeldConversation(msgspec.Struct, frozen=True):
+    """Locked. ``blocked``: the other side has blocked who asks."""
+
+    id: int
+    user_low: int
+    user_high: int
+    seq: int
+    blocked: bool
+
+
+class EarlierContent(msgspec.Struct, frozen=True):
+    """What a message said before, and when that was replaced."""
+
+    content: str
+    edited_at: datetime
+
+
+class Reacting(msgspec.Struct, frozen=True):
+    emoji: str
+    user_id: int
+    username: str
+    avatar: str | None
+    created_at: datetime
+
+
+LOCK_CONVERSATION = """
+SELECT c.id, c.user_low, c.user_high, c.seq,
+  EXISTS (
+    SELECT
+    FROM user_blocks AS b
+    WHERE b.blocker_id = c.user_low + c.user_high - $2 AND b.blocked_id = $2
+  )
+FROM conversations AS c
+WHERE c.id = $1
+FOR NO KEY UPDATE OF c
+"""
+
+
+async def lock_conversation(
+    conn: Connection, conversation_id: int, user_id: int
+) -> HeldConversation | None:
+    """Until the transaction ends, nothing else takes a ``seq`` of it. Who asks is one of the two;
+    None where there is no such conversation."""
+    record = await conn.fetchrow(LOCK_CONVERSATION, conversation_id, user_id)
+    return as_row(HeldConversation, record)
+
+
+SELECT_ROLE = """
+SELECT role
+FROM room_members
+WHERE room_id = $1 AND user_id = $2
+"""
+
+
+async def select_role(conn: Connection, room_id: int, user_id: int) -> str | None:
+    """None for who is no member."""
+    role: str | None = await conn.fetchval(SELECT_ROLE, room_id, user_id)
+    return role
+
+
+COUNT_EDITS = """
+SELECT count(*)
+FROM message_edits
+WHERE message_id = $1
+"""
+
+
+async def count_edits(conn: Connection, message_id: int) -> int:
+    return int(await conn.fetchval(COUNT_EDITS, message_id))
+
+
+UPDATE_CONTENT = """
+WITH earlier AS (
+  INSERT INTO message_edits (message_id, content, edited_at)
+  SELECT id, content, clock_timestamp()
+  FROM messages
+  WHERE id = $1
+)
+UPDATE messages
+SET content = $2, mentions = $3, edited_at = clock_timestamp()
+WHERE id = $1
+"""
+
+
+async def update_content(
+    conn: Connection, message_id: int, content: str, mentions: list[int] | None
+) -> None:
+    """Keeps what it said before."""
+    await conn.execute(UPDATE_CONTENT, message_id, content, mentions)
+
+
+# Who is mentioned no more must not be told of it any longer.
+DELETE_OTHER_MENTIONS = """
+WITH gone AS (
+  DELETE FROM message_mentions
+  WHERE message_id = $1 AND user_id <> ALL($2::INT[])
+  RETURNING user_id
+)
+DELETE FROM notifications AS n
+USING gone
+WHERE n.message_id = $1 AND n.user_id = gone.user_id AND n.kind = 'mention'
+"""
+
+
+async def delete_other_mentions(conn: Connection, message_id: int, user_ids: list[int]) -> None:
+    """All but those of these users, and the notifications of them."""
+    await conn.execute(DELETE_OTHER_MENTIONS, message_id, user_ids)
+
+
+# One statement with all that hangs on the message: the row stays as its tombstone.
+UPDATE_DELETED = """
+WITH edits AS (
+  DELETE FROM message_edits
+  WHERE message_id = $1
+), reactions AS (
+  DELETE FROM message_reactions
+  WHERE message_id = $1
+), mentions AS (
+  DELETE FROM message_mentions
+  WHERE message_id = $1
+), uploads AS (
+  DELETE FROM message_uploads
+  WHERE message_id = $1
+), told AS (
+  DELETE FROM notifications
+  WHERE message_id = $1
+)
+UPDATE messages
+SET content = '', attachments = NULL, mentions = NULL, pinned_at = NULL,
+  deleted_at = clock_timestamp()
+WHERE id = $1
+"""
+
+
+async def update_deleted(conn: Connection, message_id: int) -> None:
+    """Nothing stays of what it said, of its edits, reactions, mentions and notifications."""
+    await conn.execute(UPDATE_DELETED, message_id)
+
+
+SELECT_HAS_REACTED = """
+SELECT
+  EXISTS (SELECT FROM message_reactions WHERE message_id = $1 AND emoji = $2 AND user_id = $3),
+  EXISTS (SELECT FROM message_reactions WHERE message_id = $1 AND emoji = $2)
+"""
+
+
+async def select_has_reacted(
+    conn: Connection, message_id: int, emoji: str, user_id: int
+) -> tuple[bool, bool]:
+    """Whether the user has so reacted, and whether anybody has."""
+    row = await conn.fetchrow(SELECT_HAS_REACTED, message_id, emoji, user_id)
+    assert row is not None
+    return row[0], row[1]
+
+
+# From one to the next along the key: many may have reacted with each.
+COUNT_EMOJI = """
+WITH RECURSIVE kinds AS (
+  (
+    SELECT emoji
+    FROM message_reactions
+    WHERE message_id = $1
+    ORDER BY emoji
+    LIMIT 1
+  )
+  UNION ALL
+  SELECT (
+    SELECT r.emoji
+    FROM message_reactions AS r
+    WHERE r.message_id = $1 AND r.emoji > kinds.emoji
+    ORDER BY r.emoji
+    LIMIT 1
+  )
+  FROM kinds
+  WHERE kinds.emoji IS NOT NULL
+)
+SELECT count(emoji)
+FROM kinds
+"""
+
+
+async def count_emoji(conn: Connection, message_id: int) -> int:
+    """How many different ones the message has."""
+    return int(await conn.fetchval(COUNT_EMOJI, message_id))
+
+
+INSERT_REACTION = """
+INSERT INTO message_reactions (message_id, emoji, user_id)
+VALUES ($1, $2, $3)
+"""
+
+
+async def insert_reaction(conn: Connection, message_id: int, emoji: str, user_id: int) -> None:
+    await conn.execute(INSERT_REACTION, message_id, emoji, user_id)
+
+
+DELETE_REACTION = """
+DELETE FROM message_reactions
+WHERE message_id = $1 AND emoji = $2 AND user_id = $3
+RETURNING true
+"""
+
+
+async def delete_reaction(conn: Connection, message_id: int, emoji: str, user_id: int) -> bool:
+    """Whether it was there."""
+    return bool(await conn.fetchval(DELETE_REACTION, message_id, emoji, user_id))
+
+
+SELECT_REACTIONS = """
+SELECT message_id, emoji, count(*), bool_or(user_id = $2)
+FROM message_reactions
+WHERE message_id = ANY($1::INT[])
+GROUP BY message_id, emoji
+ORDER BY message_id, min(created_at), emoji
+"""
+
+
+async def select_reactions(
+    conn: Connection, message_ids: list[int], user_id: int
+) -> dict[int, list[Reaction]]:
+    """By message, in the order in which they were first used."""
+    found: dict[int, list[Reaction]] = {}
+    for message_id, emoji, number, mine in await conn.fetch(SELECT_REACTIONS, message_ids, user_id):
+        found.setdefault(message_id, []).append(Reaction(emoji, number, mine))
+    return found
+
+
+SELECT_REACTING = """
+SELECT r.emoji, u.id, u.username, u.avatar, r.created_at
+FROM message_reactions AS r
+JOIN users AS u ON u.id = r.user_id
+WHERE r.message_id = $1 AND ($2::TEXT IS NULL OR r.emoji = $2)
+ORDER BY r.emoji, r.user_id
+LIMIT $3 OFFSET $4
+"""
+
+
+async def select_reacting(
+    conn: Connection, message_id: int, emoji: str | None, *, limit: int, offset: int
+) -> list[Reacting]:
+    return as_rows(Reacting, await conn.fetch(SELECT_REACTING, message_id, emoji, limit, offset))
+
+
+COUNT_REACTING = """
+SELECT count(*)
+FROM message_reactions
+WHERE message_id = $1 AND ($2::TEXT IS NULL OR emoji = $2)
+"""
+
+
+async def count_reacting(conn: Connection, message_id: int, emoji: str | None) -> int:
+    return int(await conn.fetchval(COUNT_REACTING, message_id, emoji))
+
+
+UPDATE_PINNED = """
+UPDATE messages
+SET pinned_at = CASE WHEN $2 THEN clock_timestamp() END
+WHERE id = $1
+"""
+
+
+async def update_pinned(conn: Connection, message_id: int, *, pinned: bool) -> None:
+    await conn.execute(UPDATE_PINNED, message_id, pinned)
+
+
+# S608 below: what is put together are constants of this file.
+def _count_pins(place: str) -> str:
+    return f"""
+SELECT count(*)
+FROM messages
+WHERE {place} = $1 AND pinned_at IS NOT NULL
+"""  # noqa: S608
+
+
+COUNT_ROOM_PINS = _count_pins("room_id")
+COUNT_CONVERSATION_PINS = _count_pins("conversation_id")
+
+
+async def count_room_pins(conn: Connection, room_id: int) -> int:
+    return int(await conn.fetchval(COUNT_ROOM_PINS, room_id))
+
+
+async def count_conversation_pins(conn: Connection, conversation_id: int) -> int:
+    return int(await conn.fetchval(COUNT_CONVERSATION_PINS, conversation_id))
+
+
+_MESSAGE = """
+SELECT m.id, m.seq, m.room_id, m.conversation_id, coalesce(r.name, m.room), m.from_user,
+  u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to, m.edited_at,
+  m.deleted_at, m.pinned_at, m.attachments, m.mentions
+FROM messages AS m
+JOIN users AS u ON u.id = m.from_user
+LEFT JOIN rooms AS r ON r.id = m.room_id
+"""
+
+
+def _select_pins(place: str) -> str:
+    return f"""
+{_MESSAGE}
+WHERE m.{place} = $1 AND m.pinned_at IS NOT NULL AND m.seq > $2
+ORDER BY m.pinned_at DESC, m.id DESC
+"""
+
+
+SELECT_ROOM_PINS = _select_pins("room_id")
+SELECT_CONVERSATION_PINS = _select_pins("conversation_id")
+
+
+async def select_room_pins(conn: Connection, room_id: int, visible_from: int) -> list[Message]:
+    """Pinned last first; those with a higher ``seq`` than this."""
+    return as_rows(Message, await conn.fetch(SELECT_ROOM_PINS, room_id, visible_from))
+
+
+async def select_conversation_pins(conn: Connection, conversation_id: int) -> list[Message]:
+    """Pinned last first."""
+    return as_rows(Message, await conn.fetch(SELECT_CONVERSATION_PINS, conversation_id, 0))
+
+
+SELECT_SHOWN = f"""
+{_MESSAGE}
+WHERE m.id = $1
+"""
+
+
+async def select_shown(conn: Connection, message_id: int) -> Message | None:
+    """As it is shown; who may see it is for who asks."""
+    return as_row(Message, await conn.fetchrow(SELECT_SHOWN, message_id))
+
+
+SELECT_EDITS = """
+SELECT content, edited_at
+FROM message_edits
+WHERE message_id = $1
+ORDER BY id
+"""
+
+
+async def select_edits(conn: Connection, message_id: int) -> list[EarlierContent]:
+    """Oldest first."""
+    return as_rows(EarlierContent, await conn.fetch(SELECT_EDITS, message_id))
+
+
+# The newest of the messages that mention the user, whatever place they stand in; what the user may
+# see no longer is left out, and what was deleted mentions nobody.
+_VISIBLE_MENTIONS = """
+FROM message_mentions AS mine
+JOIN messages AS m ON m.id = mine.message_id
+JOIN rooms AS r ON r.id = m.room_id
+LEFT JOIN room_members AS seat ON seat.room_id = r.id AND seat.user_id = mine.user_id
+WHERE mine.user_id = $1 AND m.deleted_at IS NULL AND r.kind <> 'deleted'
+  AND (NOT r.is_private OR seat.role IS NOT NULL)
+  AND (r.history = 'start' OR m.seq > seat.joined_seq)
+"""
+
+SELECT_MENTIONS_OF = f"""
+WITH page AS (
+  SELECT mine.message_id AS id
+  {_VISIBLE_MENTIONS}
+  ORDER BY mine.message_id DESC
+  LIMIT $2 OFFSET $3
+)
+{_MESSAGE}
+JOIN page ON page.id = m.id
+ORDER BY m.id DESC
+"""
+
+
+async def select_mentions_of(
+    conn: Connection, user_id: int, *, limit: int, offset: int
+) -> list[Message]:
+    """Newest first."""
+    return as_rows(Message, await conn.fetch(SELECT_MENTIONS_OF, user_id, limit, offset))
+
+
+COUNT_MENTIONS_OF = f"""
+SELECT count(*)
+{_VISIBLE_MENTIONS}
+"""
+
+
+async def count_mentions_of(conn: Connection, user_id: int) -> int:
+    return int(await conn.fetchval(COUNT_MENTIONS_OF, user_id))
+
 
 # Who is no member of a room that shows only what came after joining sees nothing of it yet.
 SELECT_MENTIONED = """

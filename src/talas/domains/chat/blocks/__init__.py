@@ -1,0 +1,1 @@
+"""Whose messages one does not want."""

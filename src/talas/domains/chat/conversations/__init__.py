@@ -1,0 +1,1 @@
+"""With whom one talks."""

@@ -1,0 +1,1 @@
+"""How far one has read, and who may learn of it."""
