@@ -30,6 +30,9 @@ from talas.domains.auth.routes import api_routes as auth_routes
 from talas.domains.chat.attachments.routes import api_routes as attachment_routes
 from talas.domains.chat.blocks.routes import api_routes as blocks_routes
 from talas.domains.chat.conversations.routes import api_routes as conversations_routes
+from talas.domains.chat.groups.routes import api_routes as group_routes
+from talas.domains.chat.invites.routes import api_routes as invite_routes
+from talas.domains.chat.members.routes import api_routes as member_routes
 from talas.domains.chat.messages.routes import api_routes as messages_routes
 from talas.domains.chat.reads.routes import api_routes as reads_routes
 from talas.domains.chat.rooms.routes import api_routes as room_routes
@@ -64,6 +67,9 @@ API_ROUTES = [
     *files_routes,
     *docs_routes,
     *room_routes,
+    *member_routes,
+    *invite_routes,
+    *group_routes,
     *chat_routes,
     *messages_routes,
     *reads_routes,

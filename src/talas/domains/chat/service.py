@@ -8,7 +8,9 @@ from talas.core.errors import FieldError, InvalidData
 from talas.core.sessions import Actor
 from talas.core.text import clean_text
 from talas.domains.chat import sql
-from talas.domains.chat.access import access_peer, access_room
+from talas.domains.chat.access import access_locked_room_by_id, access_peer, access_room
+from talas.domains.chat.members import leaving
+from talas.domains.chat.members import service as members
 from talas.domains.chat.schemas import MAX_HISTORY
 from talas.domains.chat.sql import Message, RoomRow
 
@@ -17,16 +19,26 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]
 
 
 async def join_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
-    """Who joins a public room becomes a member of it. Raises RoomNotFound."""
+    """The room as the actor sees it as a member of it, which who joins a public room becomes. To be
+    called in a transaction. Raises RoomNotFound, and Removed for whom a moderator has removed.
+
+    For who is a member already, ``access_room`` says the same, and costs less.
+    """
     room = await access_room(conn, actor, name)
-    if not room.is_member:
-        await sql.insert_member(conn, room.id, actor.user_id, "member")
-    return room
+    if room.is_member:
+        return room
+    await members.join(conn, actor, room)
+    return await access_locked_room_by_id(conn, actor, room.id)
+
+
+async def hold_all_rooms(conn: Connection, user_id: int) -> None:
+    """For who will close the account: whoever locks rooms and accounts locks the rooms first."""
+    await leaving.hold_all(conn, user_id)
 
 
 async def leave_all_rooms(conn: Connection, user_id: int) -> None:
-    """Of an account that ends. The rooms that it owned stay, and what it said in them."""
-    await sql.delete_memberships(conn, user_id)
+    """Of an account that ends. Each room that it owned gets another owner; what it said stays."""
+    await leaving.leave_all(conn, user_id)
 
 
 async def read_room_history(

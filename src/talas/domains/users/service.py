@@ -83,6 +83,7 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
 
     Raises Conflict for the last active super_admin.
     """
+    await chat.hold_all_rooms(conn, actor.user_id)
     await admin.check_not_last_super_admin(conn, actor.user_id)
     # Waits for uploads that hold the account; those that come later find it deleted.
     await auth.close_account(conn, actor.user_id)

@@ -54,6 +54,11 @@ async def purge_deleted_rooms(conn: Connection) -> None:
             await sql.delete_room(conn, room_id)
 
 
+async def delete_ended_mutes(conn: Connection) -> None:
+    """Of those who have left."""
+    await sql.delete_ended_mutes(conn)
+
+
 async def _delete_all(conn: Connection, room_id: int, delete: DeleteSome, at_once: int) -> None:
     while await delete(conn, room_id, at_once):
         pass

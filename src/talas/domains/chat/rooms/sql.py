@@ -45,23 +45,30 @@ class DetailedRoom(ListedRoom, frozen=True):
 
 # S608 below: what is put together are constants of this file.
 _FOUND = "r.id, r.name, r.description, r.is_private, 0, r.created_by, r.created_at"
-# One's own messages are passed over, so what is read is bounded beside what is counted.
-UNREAD = """(
+
+
+def unread(room: str, member: str) -> str:
+    """The column that counts what others have said since a member has read, up to 1,000; the
+    arguments are aliases of ``rooms`` and ``room_members``. One's own messages are passed over, so
+    what is read is bounded beside what is counted."""
+    return f"""(
     SELECT count(*)
     FROM (
       SELECT
       FROM (
         SELECT said.from_user, said.deleted_at
         FROM messages AS said
-        WHERE said.room_id = r.id AND said.seq > mine.read_seq
+        WHERE said.room_id = {room}.id AND said.seq > {member}.read_seq
         ORDER BY said.seq
         LIMIT 2000
       ) AS since
-      WHERE since.from_user <> mine.user_id AND since.deleted_at IS NULL
+      WHERE since.from_user <> {member}.user_id AND since.deleted_at IS NULL
       LIMIT 1000
     ) AS unread
-  )"""
-_COLUMNS = f"""{_FOUND}, {UNREAD}, mine.role,
+  )"""  # noqa: S608
+
+
+_COLUMNS = f"""{_FOUND}, {unread("r", "mine")}, mine.role,
   r.closed_at IS NOT NULL, r.history, r.slow_mode_s"""
 _MINE = "LEFT JOIN room_members AS mine ON mine.room_id = r.id AND mine.user_id = $1"
 
