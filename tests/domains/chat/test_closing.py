@@ -3,14 +3,17 @@
 import asyncio
 import json
 import signal
+import socket
 import time
 from types import SimpleNamespace
 from typing import Any, cast
 
 import asyncpg
+import msgspec
 import pytest
 from tests.builders.chat import ChatProcess, Client, connected, create_token
 from tests.domains.chat.conftest import MakePerson, running, serving_here
+from tests.ports import free_port
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -24,8 +27,7 @@ from talas.core.sessions import (
 )
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, InvalidToken, TokenType
-from talas.domains.chat import socket as chat_socket
-from talas.domains.chat import sql
+from talas.domains.chat import inbox, sql
 from talas.domains.chat.hub import Member
 from talas.domains.chat.node import Node
 from talas.domains.chat.revocation import recheck
@@ -272,14 +274,14 @@ async def test_the_eleventh_socket_of_a_user_is_closed(
     await sockets.pop().close()
     async with connected(chat, ann) as again:
         await again.join()
-    for socket in sockets:
-        await socket.close()
+    for open_socket in sockets:
+        await open_socket.close()
 
 
 async def test_a_token_that_expires_ends_the_socket_after_a_grace(
     settings: Settings, make_person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_socket, "GRACE_S", 1.0)
+    monkeypatch.setattr(inbox, "GRACE_S", 1.0)
     ann, bob = await make_person(lifetime_s=2), await make_person(lifetime_s=2)
     eve = await make_person()
     async with (
@@ -328,7 +330,10 @@ async def test_sigterm_acknowledges_then_says_come_back(
 
 
 async def test_a_port_in_use_is_a_sentence(settings: Settings) -> None:
-    async with running(settings) as chat:
-        second = ChatProcess(chat.settings)
-        await second.start()
-        assert await second.wait() == 1
+    """Chat processes share a port with each other, not with others."""
+    port = free_port()
+    chat_settings = msgspec.structs.replace(settings.chat, port=port)
+    with socket.create_server((settings.chat.host, port)):
+        chat = ChatProcess(msgspec.structs.replace(settings, chat=chat_settings))
+        await chat.start()
+        assert await chat.wait() == 1

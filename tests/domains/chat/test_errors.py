@@ -6,7 +6,10 @@ import pytest
 from tests.builders.chat import ChatProcess, connected
 from tests.domains.chat.conftest import MakePerson
 
-KNOWN = "join, leave, message, dm, room_history, dm_history, auth, ping"
+KNOWN = (
+    "join, leave, message, dm, room_history, dm_history, edit, delete, react, unreact, pin, unpin, "
+    "typing, read, auth, ping"
+)
 BAD = [
     ("", "A frame must be one JSON object"),
     ("hello", "A frame must be one JSON object"),

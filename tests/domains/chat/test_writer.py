@@ -20,10 +20,13 @@ from tests.domains.chat.conftest import MakePerson, make_chat_settings
 from talas.core.database import Database
 from talas.core.embedded_postgres import EmbeddedPostgres
 from talas.core.errors import TalasError, Unavailable
+from talas.core.events import EventListener
 from talas.core.migrations import migrate_up
 from talas.core.settings import Settings
 from talas.domains.chat import writer
-from talas.domains.chat.posting import Kept, Outcome, Post
+from talas.domains.chat.bus import PostgresBus
+from talas.domains.chat.places import Post
+from talas.domains.chat.posting import Kept, Outcome
 from talas.domains.chat.sql import Message
 from talas.domains.chat.writer import Writer
 
@@ -31,11 +34,18 @@ from talas.domains.chat.writer import Writer
 class Bench:
     """A writer with nobody connected: what it delivered, in order."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, settings: Settings) -> None:
         self.delivered: list[Message] = []
-        self.writer = Writer(db, self._deliver)
+        bus = PostgresBus(db, EventListener(settings.database.url or ""))
+        self.writer = Writer(db, self, bus, node="bench")
 
-    async def _deliver(self, messages: list[Message]) -> None:
+    def is_online(self, user_id: int) -> bool:
+        return True
+
+    def is_in_room(self, user_id: int, room_id: int) -> bool:
+        return True
+
+    async def deliver(self, messages: list[Message]) -> None:
         self.delivered.extend(messages)
 
     def post(self, post: Post) -> "asyncio.Future[Outcome]":
@@ -50,7 +60,7 @@ class Bench:
 @pytest.fixture
 async def bench(settings: Settings) -> AsyncIterator[Bench]:
     db = await Database.connect(settings.database, application="test", max_connections=1)
-    bench = Bench(db)
+    bench = Bench(db, settings)
     task = asyncio.create_task(bench.writer.run())
     yield bench
     task.cancel()
@@ -61,7 +71,7 @@ async def test_many_messages_share_few_transactions_and_keep_their_order(
     bench: Bench, make_person: MakePerson, db: asyncpg.Connection
 ) -> None:
     ann, bob = await make_person(), await make_person()
-    rooms = [await create_room(db, unique_name("many")) for _ in range(3)]
+    rooms = [await create_room(db, unique_name("many"), members=(ann.id, bob.id)) for _ in range(3)]
     posts = [
         Post(ann.id, rooms[n % 3], None, str(n)) if n % 4 else Post(ann.id, None, bob.id, str(n))
         for n in range(1200)
@@ -87,7 +97,7 @@ async def test_what_must_be_refused_takes_no_neighbour_with_it(
     bench: Bench, make_person: MakePerson, db: asyncpg.Connection
 ) -> None:
     ann, suspended = await make_person(), await make_person(status="suspended")
-    room = await create_room(db, unique_name("mixed"))
+    room = await create_room(db, unique_name("mixed"), members=(ann.id, suspended.id))
     private = await create_room(db, unique_name("mixed"), private=True)
     outcomes = await bench.keep(
         Post(ann.id, room, None, "first"),
@@ -110,9 +120,9 @@ async def test_a_client_id_is_kept_once_by_two_processes(
     bench: Bench, settings: Settings, make_person: MakePerson, db: asyncpg.Connection
 ) -> None:
     ann = await make_person()
-    rooms = [await create_room(db, unique_name("twice")) for _ in range(2)]
+    rooms = [await create_room(db, unique_name("twice"), members=(ann.id,)) for _ in range(2)]
     other_db = await Database.connect(settings.database, application="test", max_connections=1)
-    other = Bench(other_db)
+    other = Bench(other_db, settings)
     task = asyncio.create_task(other.writer.run())
     posts = [Post(ann.id, rooms[n % 2], None, "x", client_id=uuid.uuid4()) for n in range(60)]
     swapped = [
@@ -155,7 +165,7 @@ async def test_a_connection_lost_while_committing_is_no_riddle(
 ) -> None:
     """Whether it was kept is found out; the sender hears of it once, and so does the room."""
     ann = await make_person()
-    room = await create_room(db, unique_name("doubt"))
+    room = await create_room(db, unique_name("doubt"), members=(ann.id,))
     commit = asyncpg.transaction.Transaction.commit
     failures = iter([True])
 
@@ -180,7 +190,7 @@ async def test_what_was_kept_in_doubt_is_shown_before_anything_newer(
     bench: Bench, make_person: MakePerson, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = await make_person()
-    room = await create_room(db, unique_name("doubt"))
+    room = await create_room(db, unique_name("doubt"), members=(ann.id,))
     monkeypatch.setattr(writer, "DOUBT_S", 0.0)
     commit = asyncpg.transaction.Transaction.commit
     failures = iter([True])

@@ -27,14 +27,16 @@ Attachments = msgspec.Raw | None
 """A list, kept as JSON and shown as it was kept."""
 
 
-class _Said(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What stands with a message, live and in histories, over HTTP and on sockets."""
+class HistoryMessage(msgspec.Struct, omit_defaults=True):
+    """A message as the HTTP routes show it. A deleted one has no content."""
 
+    id: int
+    from_user: int
     username: str
     content: str
     timestamp: datetime
-    id: int
     seq: int
+    to_user: int | None = None
     client_id: UUID | None = None
     reply_to: int | None = None
     edited_at: datetime | None = None
@@ -42,13 +44,6 @@ class _Said(msgspec.Struct, omit_defaults=True, kw_only=True):
     pinned: bool = False
     mentions: list[int] | None = None
     reactions: list[Reaction] | None = None
-
-
-class HistoryMessage(_Said, omit_defaults=True, kw_only=True):
-    """A message as the HTTP routes show it. A deleted one has no content."""
-
-    from_user: int
-    to_user: int | None = None
     attachments: list[dict[str, int | str | float | None]] | None = None
 
     @classmethod
@@ -192,19 +187,43 @@ SocketRequest = (
 )
 
 
-class MessageData(_Said, omit_defaults=True, kw_only=True):
+class MessageData(msgspec.Struct, omit_defaults=True):
     """A room's message as the socket shows it, live and in histories."""
 
     room: str | None
     from_user: int = msgspec.field(name="from")
+    username: str
+    content: str
+    timestamp: datetime
+    id: int
+    seq: int
+    client_id: UUID | None = None
+    reply_to: int | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
+    pinned: bool = False
+    mentions: list[int] | None = None
+    reactions: list[Reaction] | None = None
     attachments: Attachments = None
 
 
-class DirectData(_Said, omit_defaults=True, kw_only=True):
+class DirectData(msgspec.Struct, omit_defaults=True):
     """``to`` stands in the sender's copies and in histories."""
 
     from_user: int = msgspec.field(name="from")
+    username: str
+    content: str
+    timestamp: datetime
+    id: int
+    seq: int
     to: int | None = None
+    client_id: UUID | None = None
+    reply_to: int | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
+    pinned: bool = False
+    mentions: list[int] | None = None
+    reactions: list[Reaction] | None = None
     attachments: Attachments = None
 
 
@@ -224,14 +243,14 @@ class LeftData(msgspec.Struct):
 class RoomHistoryData(msgspec.Struct):
     room: str
     messages: list[MessageData]
-    seq: int
+    seq: int | UnsetType = UNSET
     id: int | str | UnsetType = UNSET
 
 
 class DirectHistoryData(msgspec.Struct):
     user_id: int = msgspec.field(name="with")
     messages: list[DirectData]
-    seq: int
+    seq: int | UnsetType = UNSET
     id: int | str | UnsetType = UNSET
     recovered: bool | UnsetType = UNSET
     events: list[dict[str, Any]] | UnsetType = UNSET

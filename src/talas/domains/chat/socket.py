@@ -230,7 +230,7 @@ class ChatSocket(OrderedSocket):
         data = RoomHistoryData(
             room=room.name,
             messages=[room_message(m, reactions.get(m.id)) for m in messages],
-            seq=room.seq,
+            seq=room.seq if self.version >= 2 else UNSET,
         )
         self.answer("room_history", data, request.id)
 
@@ -244,6 +244,8 @@ class ChatSocket(OrderedSocket):
                 )
             else:
                 data = await missed_directs(conn, self.actor, request.user_id, request.since)
+        if self.version < 2 and request.since is None:
+            data.seq = UNSET
         self.answer("dm_history", data, request.id)
 
     async def _authenticate(self, request: Authenticate) -> None:
