@@ -84,8 +84,14 @@ async def select_people(
     return as_rows(PersonRow, await conn.fetch(SELECT_PEOPLE, after_id, limit, quiet_s))
 
 
-# Of two workers at once the second finds nothing: neither what the first has locked, nor what it
-# has marked.
+# A statement of its own, so that the next one sees what the last holder has marked.
+TRY_LOCK_DIGEST = """
+SELECT pg_try_advisory_xact_lock($1, $2)
+"""
+# Any number that nobody else locks with.
+_LOCK = 0x6D61696C
+
+# What the user is marking as read in this moment is left out.
 UPDATE_MAILED = """
 WITH claimed AS (
   SELECT id
@@ -138,7 +144,9 @@ LIMIT $2
 
 async def update_mailed(conn: Connection, user_id: int, *, quiet_s: int) -> list[int]:
     """Ids of what is to be told of now, and is marked as told of; none if the user was not left
-    alone after all, or another worker is at it."""
+    alone after all, or another worker is at it. In a transaction."""
+    if not await conn.fetchval(TRY_LOCK_DIGEST, _LOCK, user_id):
+        return []
     return [row[0] for row in await conn.fetch(UPDATE_MAILED, user_id, quiet_s)]
 
 
