@@ -9,8 +9,9 @@ from tests.ports import free_port
 
 
 class ChaosProxy:
-    """``cut_after``: bytes from the server after which a connection is cut, chosen up to there.
-    ``refuse``: new connections are closed at once. ``stalled``: nothing passes, nothing closes."""
+    """``cut_after``: a connection is cut at latest after so many bytes from the server.
+    ``swallow``: what the server says is thrown away. ``refuse``: new connections are closed at
+    once."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -21,7 +22,7 @@ class ChaosProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self.cut_after: int | None = None
-        self.refuse = False
+        self.refuse = self.swallow = False
         self.connections = 0
 
     async def __aenter__(self) -> Self:
@@ -59,7 +60,7 @@ class ChaosProxy:
         limit = self._random.randrange(200, self.cut_after) if self.cut_after else None
         try:
             await asyncio.gather(
-                self._pump(reader, far_writer, None), self._pump(far_reader, writer, limit)
+                self._pump(reader, far_writer), self._pump(far_reader, writer, limit, back=True)
             )
         finally:
             self._writers -= pair
@@ -67,12 +68,19 @@ class ChaosProxy:
                 one.transport.abort()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        limit: int | None = None,
+        *,
+        back: bool = False,
     ) -> None:
         passed = 0
         with contextlib.suppress(OSError):
             while data := await reader.read(4096):
                 await self._flowing.wait()
+                if back and self.swallow:
+                    continue
                 if limit is not None and passed + len(data) > limit:
                     writer.write(data[: max(0, limit - passed)])
                     await writer.drain()

@@ -162,9 +162,12 @@ class Chat:
     async def dm_history(
         self, user_id: int, limit: int = 50, before: int | datetime | str | None = None
     ) -> list[Direct]:
-        """As ``history``, of the conversation with a user."""
+        """As ``history``, of the conversation with a user; from then on, what comes in it while
+        the connection is lost is brought too."""
         request = _history(limit, before) | {"type": "dm_history", "with": user_id}
-        return history_of(await self._ask(request, self._following.histories), me=self.user_id)
+        heard = partial(self._following.conversation_read, user_id)
+        answer = await self._ask(request, self._following.histories, heard=heard)
+        return history_of(answer, me=self.user_id)
 
     def presence(self, room: str) -> frozenset[int]:
         """Ids of who is in a joined room now."""

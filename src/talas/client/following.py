@@ -129,6 +129,12 @@ class Following:
         else:
             self._give(event)
 
+    def conversation_read(self, peer: int, data: Data) -> None:
+        """From here on it is followed. Called before what comes after the answer is looked at."""
+        seq = data.get("seq")
+        if peer not in self._conversations and type(seq) is int:
+            self._conversation(peer, seq).begin(seq)
+
     def direct_kept(self, peer: int, seq: int) -> None:
         """An own message stands in the conversation; if it was not shown here, it is asked for."""
         place = self._conversations.get(peer)

@@ -147,6 +147,9 @@ class Link:
             raise Unanswered(f"No answer to {request['type']} within {timeout_s:g} s") from None
         finally:
             self._asked.pop(number, None)
+            if not asked.answer.cancel():
+                # Looked at, in case that nobody came to wait for it.
+                asked.answer.exception()
 
     async def tell(self, request: Mapping[str, Any]) -> None:
         """For what has no answer. Raises LinkLost, Refused."""
