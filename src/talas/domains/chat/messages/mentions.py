@@ -32,6 +32,8 @@ def find_mentions(content: str) -> list[list[str]]:
 
 def _candidates(written: str) -> tuple[str, ...]:
     bare = written.rstrip(_CLOSING)
+    if not bare:
+        return ()
     closing = range(min(len(written), len(bare) + _MAX_CLOSING), len(bare), -1)
     names = [written[:length] for length in closing] + [bare]
     return tuple(name for name in names if _MIN_NAME <= len(name) <= _MAX_NAME)
