@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import TestServer
 
 from talas.core import counts
+from talas.domains.chat.groups import sql as groups
+from talas.domains.chat.members import sql as members
 from talas.domains.chat.rooms import sql as rooms
 from talas.domains.tracks.lists import sql as tracks
 from talas.domains.users import sql as users
@@ -124,6 +126,14 @@ HOT: list[tuple[str, Arguments]] = [
     (rooms.COUNT_PRIVATE_ROOMS, (VIEWER,)),
     (rooms.SEARCH_ROOMS, (VIEWER, "ab12c", 20, 0)),
     (rooms.COUNT_FOUND_ROOMS, (VIEWER, "ab12c")),
+    (rooms.SELECT_DETAILS, (VIEWER, 1)),
+    (members.SELECT_MEMBERS, (1, 20, 40)),
+    (members.SELECT_MEMBERS_FROM_END, (1, 20, 40)),
+    (members.SELECT_HEIR, (1,)),
+    (members.SELECT_HAS_MEMBERS, (1,)),
+    (members.SELECT_MEMBERSHIPS, (VIEWER,)),
+    (groups.SELECT_GROUPS, (VIEWER, 20, 0)),
+    (groups.COUNT_GROUPS, (VIEWER,)),
 ]
 
 
