@@ -22,7 +22,7 @@ _KNOWN = {
 }
 
 
-_EXAMPLES = {"room": "general", "emoji": "👍"}
+_EXAMPLES = {"room": "general", "token": "never-made", "emoji": "👍"}
 _NAMES = {"/uploads/waveforms/{name}": "1.png"}
 
 

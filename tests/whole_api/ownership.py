@@ -73,6 +73,25 @@ def _private_room(estate: Estate) -> Values:
     return {"room": name}
 
 
+def _room_with(estate: Estate, *, member: bool = True) -> Values:
+    """A private one, with somebody who is in it, or who is not."""
+    values, other = _private_room(estate), create_user(estate.api)
+    if member:
+        path = f"/chat/rooms/{values['room']}/members"
+        estate.call("POST", path, json={"user_id": other.id})
+    return {**values, "user_id": other.id}
+
+
+def _room_and_other(estate: Estate) -> Values:
+    return _room_with(estate, member=False)
+
+
+def _invite(estate: Estate) -> Values:
+    values = _private_room(estate)
+    made = estate.call("POST", f"/chat/rooms/{values['room']}/invites", json={})
+    return {**values, "invite_id": made["id"], "token": made["token"]}
+
+
 def _product(estate: Estate) -> Values:
     body = {"name": f"Recorder {next(_numbers)}"}
     return {"product_id": estate.call("POST", "/admin/products", admin=True, json=body)["id"]}
@@ -141,6 +160,7 @@ def _report(estate: Estate) -> Values:
     return {"report_id": estate.call("POST", "/reports", json=body)["id"]}
 
 
+_NO_ROOM = {"room": "no such room"}
 _NO_GEAR = {"gear_id": ABSENT_ID}
 _NO_REPORT = {"report_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
@@ -166,6 +186,37 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("DELETE", "/api/v1/chat/attachments/{attachment_id}"): Entry(
         values=_attachment, absent=_NO_ATTACHMENT
+    ),
+    ("GET", "/api/v1/chat/rooms/{room}"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("PUT", "/api/v1/chat/rooms/{room}"): Entry(
+        values=_private_room, absent=_NO_ROOM, body={"description": "x"}
+    ),
+    ("DELETE", "/api/v1/chat/rooms/{room}"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("GET", "/api/v1/chat/rooms/{room}/members"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("POST", "/api/v1/chat/rooms/{room}/members"): Entry(
+        values=_room_and_other,
+        absent=_NO_ROOM,
+        body=lambda values: {"user_id": values.get("user_id", ABSENT_ID)},
+    ),
+    ("PUT", "/api/v1/chat/rooms/{room}/members/{user_id}"): Entry(
+        values=_room_with, absent={**_NO_ROOM, "user_id": ABSENT_ID}, body={"role": "moderator"}
+    ),
+    ("DELETE", "/api/v1/chat/rooms/{room}/members/{user_id}"): Entry(
+        values=_room_with, absent={**_NO_ROOM, "user_id": ABSENT_ID}
+    ),
+    ("POST", "/api/v1/chat/rooms/{room}/leave"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("GET", "/api/v1/chat/rooms/{room}/invites"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("POST", "/api/v1/chat/rooms/{room}/invites"): Entry(
+        values=_private_room, absent=_NO_ROOM, body={"max_uses": 2}
+    ),
+    ("DELETE", "/api/v1/chat/rooms/{room}/invites/{invite_id}"): Entry(
+        values=_invite, absent={**_NO_ROOM, "invite_id": ABSENT_ID}
+    ),
+    ("GET", "/api/v1/chat/invites/{token}"): Entry(
+        values=_invite, absent={"token": "never-made"}, stranger=200
+    ),
+    ("POST", "/api/v1/chat/invites/{token}"): Entry(
+        values=_invite, absent={"token": "never-made"}, stranger=201
     ),
     ("GET", "/api/v1/products/{product_id}"): Entry(
         values=_product, absent=_NO_PRODUCT, stranger=200
