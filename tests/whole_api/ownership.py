@@ -167,6 +167,18 @@ _NO_TRACK = {"track_id": ABSENT_ID}
 _NO_USER = {"user_id": ABSENT_ID}
 
 
+def _notification(estate: Estate) -> Values:
+    host = create_user(estate.api)
+    name = f"estate {next(_numbers)}"
+    for path, body in (
+        ("/chat/rooms", {"name": name, "is_private": True}),
+        (f"/chat/rooms/{name}/members", {"user_id": estate.owner.id}),
+    ):
+        made = estate.api.client.post(path, token=host.token, json=body)
+        assert made.status_code < 300, made.text
+    return {"notification_id": estate.call("GET", "/notifications")[0]["id"]}
+
+
 def _both(path: str, entry: Entry) -> dict[tuple[str, str], Entry]:
     return {("GET", path): entry, ("HEAD", path): entry}
 
@@ -186,6 +198,9 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("DELETE", "/api/v1/chat/attachments/{attachment_id}"): Entry(
         values=_attachment, absent=_NO_ATTACHMENT
+    ),
+    ("PUT", "/api/v1/notifications/{notification_id}/read"): Entry(
+        values=_notification, absent={"notification_id": ABSENT_ID}
     ),
     ("GET", "/api/v1/chat/rooms/{room}"): Entry(values=_private_room, absent=_NO_ROOM),
     ("PUT", "/api/v1/chat/rooms/{room}"): Entry(

@@ -120,25 +120,10 @@ async def mark_read_up_to(conn: Connection, user_id: int, newest: int | None) ->
         pass
 
 
-async def mark_read_in_room(conn: Connection, user_id: int, room_id: int, seq: int) -> None:
-    """Who has read a room up to ``seq`` has read what they were notified of there."""
-    await sql.update_read_in_room(conn, user_id, room_id, seq)
-
-
-async def mark_read_from(conn: Connection, user_id: int, peer_id: int, seq: int) -> None:
-    """As ``mark_read_in_room``, for the conversation with ``peer_id``."""
-    await sql.update_read_from(conn, user_id, peer_id, seq)
-
-
 async def delete_old(conn: Connection) -> None:
     """What came more than KEPT_DAYS ago, a few at a time: on a connection in no transaction."""
     while await sql.delete_old(conn, days=KEPT_DAYS, limit=_AT_ONCE) == _AT_ONCE:
         pass
-
-
-async def forget_user(conn: Connection, user_id: int) -> None:
-    """Of an account that ends. What it did stays with whom it notified."""
-    await sql.delete_of_user(conn, user_id)
 
 
 def is_notification_id(value: int) -> bool:

@@ -206,33 +206,6 @@ async def update_read_up_to(conn: Connection, user_id: int, newest: int, *, limi
     return int(await conn.fetchval(UPDATE_READ_UP_TO, user_id, newest, limit))
 
 
-UPDATE_READ_IN_ROOM = """
-UPDATE notifications AS n
-SET read_at = now()
-WHERE n.user_id = $1 AND n.read_at IS NULL AND n.room_id = $2
-  AND (
-    n.message_id IS NULL
-    OR EXISTS (SELECT FROM messages AS m WHERE m.id = n.message_id AND m.seq <= $3)
-  )
-"""
-UPDATE_READ_FROM = """
-UPDATE notifications AS n
-SET read_at = now()
-WHERE n.user_id = $1 AND n.read_at IS NULL AND n.kind = 'dm' AND n.actor_id = $2
-  AND EXISTS (SELECT FROM messages AS m WHERE m.id = n.message_id AND m.seq <= $3)
-"""
-
-
-async def update_read_in_room(conn: Connection, user_id: int, room_id: int, seq: int) -> None:
-    """What was said there up to ``seq``, and being invited there."""
-    await conn.execute(UPDATE_READ_IN_ROOM, user_id, room_id, seq)
-
-
-async def update_read_from(conn: Connection, user_id: int, peer_id: int, seq: int) -> None:
-    """What the other said in the conversation up to ``seq``."""
-    await conn.execute(UPDATE_READ_FROM, user_id, peer_id, seq)
-
-
 DELETE_OLD = """
 WITH old AS (
   SELECT id
@@ -249,16 +222,8 @@ WITH old AS (
 )
 SELECT count(*) FROM deleted
 """
-DELETE_OF_USER = """
-DELETE FROM notifications
-WHERE user_id = $1
-"""
 
 
 async def delete_old(conn: Connection, *, days: int, limit: int) -> int:
     """How many these were."""
     return int(await conn.fetchval(DELETE_OLD, days, limit))
-
-
-async def delete_of_user(conn: Connection, user_id: int) -> None:
-    await conn.execute(DELETE_OF_USER, user_id)
