@@ -15,6 +15,7 @@ PARTS = {
     "hot": "benchmarks.hot",
     "lists": "benchmarks.lists",
     "chat": "benchmarks.chat",
+    "nodes": "benchmarks.chat_nodes",
     "stream": "benchmarks.stream",
     "pipeline": "benchmarks.pipeline",
     "search": "benchmarks.search",

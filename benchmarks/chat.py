@@ -31,6 +31,7 @@ UNDER_WAY = 64
 MANY_UNDER_WAY = 512
 SENDERS = 64
 LATENCY_MEMBERS, LATENCY_RATE = 100, 200.0
+HIGH_RATE = 1_000.0
 IDLE_SOCKETS, SOCKETS_PER_USER = 10_000, 10
 PING_ROUND_S = 26.0
 SPARE_FILES = 200
@@ -194,6 +195,15 @@ def _latency(chat: Target, library: Target) -> Iterator[Figure]:
             value = _median(ours, f"{what}_{part}_ms")
             name = f"chat, send to {what}, {part}, {room}"
             yield limit_figure(name, value, most=most, unit="ms", detail=detail)
+    high = chat.load("latency", LATENCY_MEMBERS, version=2, **{**plan, "rate": HIGH_RATE})
+    for what in ("deliver", "ack"):
+        yield Figure(
+            f"chat, send to {what}, {LATENCY_MEMBERS} members, {HIGH_RATE:,.0f} messages/s",
+            "",
+            f"p50 {high[f'{what}_p50_ms']:.1f} ms",
+            None,
+            f"p99 {high[f'{what}_p99_ms']:.1f}, p99.9 {high[f'{what}_p99.9_ms']:.1f} ms",
+        )
 
 
 def _idle(chat: Target, library: Target) -> Iterator[Figure]:

@@ -121,16 +121,18 @@ async def join(clients: list[Client], rooms: list[str]) -> None:
     )
 
 
-async def join_room(client: Client, room: str) -> None:
+async def join_room(client: Client, room: str, **more: object) -> None:
     joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def hear(payload: bytes) -> None:
-        if not payload.startswith(b'{"type":"joined"'):
+        if joined.done():
+            return
+        if payload.startswith(b'{"type":"error"'):
             joined.set_exception(RuntimeError(payload.decode()))
-        elif not joined.done():
+        elif payload.startswith(b'{"type":"joined"'):
             joined.set_result(None)
 
     client.hear = hear
-    client.send(type="join", room=room)
+    client.send(type="join", room=room, **more)
     await joined
     client.hear = None

@@ -24,6 +24,9 @@ from talas.core.open_files import allow_many_sockets
 
 WARM_UP_S = 0.5
 LATE_S = 30.0
+# For who comes and goes to be told.
+SETTLE_S = 0.7
+SEEN = 1
 _CONTENT = "x" * 64
 _RECONNECT_S = 0.5
 _RECONNECT_MOST_S = 5.0
@@ -32,11 +35,13 @@ Result = dict[str, float]
 
 
 class Plan(msgspec.Struct):
-    """``paths``: what to connect to, one socket each. ``pid``: the server's process."""
+    """``paths``: what to connect to, one socket each. ``pid``: the server's process.
+    ``other_port`` is where every second one connects, if it is not 0."""
 
     port: int
     pid: int
     paths: list[str]
+    other_port: int = 0
     rooms: list[str] = []
     window: int = 1
     rate: float = 0.0
@@ -153,25 +158,31 @@ async def keep(plan: Plan) -> Result:
 
 async def latency(plan: Plan) -> Result:
     """``rate`` messages a second, by members chosen by chance, at times that know nothing of
-    the answers. Milliseconds from the write to when a member has it, and the sender its ack."""
-    clients = await open_clients(plan.port, plan.paths)
-    await join(clients, plan.rooms)
+    the answers. Milliseconds from the write to when a member has it (those at ``other_port``, who
+    send nothing, counted apart), and the sender its ack."""
+    clients = await open_clients(plan.port, plan.paths[::2] if plan.other_port else plan.paths)
+    elsewhere = await open_clients(plan.other_port, plan.paths[1::2]) if plan.other_port else []
+    await join(clients + elsewhere, plan.rooms)
+    await asyncio.sleep(SETTLE_S)
     sent_at: list[float] = []
     shown: list[float] = []
+    shown_elsewhere: list[float] = []
     acknowledged: list[float] = []
 
-    def hear(payload: bytes) -> None:
+    def hear(latencies: list[float], payload: bytes) -> None:
         now = time.perf_counter()
         if payload.startswith(b'{"type":"message"'):
             number = payload.partition(b'"content":"')[2].partition(b"x")[0]
-            shown.append(now - sent_at[int(number)])
+            latencies.append(now - sent_at[int(number)])
         elif payload.startswith(b'{"type":"ack"'):
             acknowledged.append(now - sent_at[json.loads(payload)["data"]["id"]])
-        else:
+        elif payload.startswith(b'{"type":"error"'):
             raise RuntimeError(payload.decode())
 
     for client in clients:
-        client.hear = hear
+        client.hear = partial(hear, shown)
+    for client in elsewhere:
+        client.hear = partial(hear, shown_elsewhere)
     chance = random.Random(7)
     due = began = time.perf_counter()
     while due < began + plan.seconds:
@@ -181,10 +192,13 @@ async def latency(plan: Plan) -> Result:
         sent_at.append(time.perf_counter())
         client.send(type="message", room=plan.rooms[0], content=f"{number}{_CONTENT}", id=number)
     await asyncio.sleep(1)
-    lost = len(sent_at) * len(clients) - len(shown)
-    return {"messages": len(sent_at), "lost": lost, **_tails("deliver", shown)} | (
-        _tails("ack", acknowledged) if acknowledged else {}
-    )
+    expected = len(sent_at) * (len(clients) + len(elsewhere))
+    lost = expected - len(shown) - len(shown_elsewhere)
+    tails = {"deliver": shown, "elsewhere": shown_elsewhere, "ack": acknowledged}
+    result: Result = {"messages": len(sent_at), "lost": lost}
+    for name, seconds in tails.items():
+        result |= _tails(name, seconds) if seconds else {}
+    return result
 
 
 def _tails(name: str, seconds: list[float]) -> Result:
@@ -208,9 +222,9 @@ async def idle(plan: Plan) -> Result:
 
 
 async def come_back(plan: Plan) -> Result:
-    """Seconds from the kill until the first and the last client are in their room again. A
-    client waits by chance up to half a second, twice as long after each attempt that failed,
-    five seconds at most."""
+    """Seconds from the kill until the first and the last client are in their room again, having
+    asked for what they missed. A client waits by chance up to half a second, twice as long after
+    each attempt that failed, five seconds at most."""
     clients = await open_clients(plan.port, plan.paths)
     await join(clients, plan.rooms)
     tasks: list[asyncio.Task[float]] = []
@@ -227,7 +241,7 @@ async def come_back(plan: Plan) -> Result:
                 again = await open_client(plan.port, path, number)
             except OSError:
                 continue
-            await join_room(again, plan.rooms[0])
+            await join_room(again, plan.rooms[0], since=SEEN)
             return time.perf_counter()
 
     def lost(path: str, number: int) -> None:
