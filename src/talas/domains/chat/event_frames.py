@@ -10,6 +10,7 @@ from talas.domains.chat.schemas import direct_message, room_message
 from talas.domains.chat.sql import Message
 
 MESSAGE = "message"
+_GONE = ("left", "removed")
 
 
 def message_of(event: LoggedEvent) -> Message:
@@ -44,6 +45,17 @@ def message_of(event: LoggedEvent) -> Message:
 def other_of(event: LoggedEvent, user_id: int) -> int | None:
     """The other side of the event's conversation; oneself, where one talks to oneself."""
     return event.user_high if user_id == event.user_low else event.user_low
+
+
+def gone_member(event: LoggedEvent) -> tuple[int, str] | None:
+    """Who is no member any more by this event, and whether they left or were removed."""
+    data = event_data(event) if event.kind == "member" else {}
+    return (int(data["user_id"]), data["action"]) if data.get("action") in _GONE else None
+
+
+def is_deletion(event: LoggedEvent) -> bool:
+    """Of the room that it stands in."""
+    return event.kind == "room" and event_data(event).get("action") == "deleted"
 
 
 def event_frame(event: LoggedEvent, *, visible_from: int = 0) -> bytes:

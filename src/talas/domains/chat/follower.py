@@ -16,7 +16,14 @@ import structlog
 from talas.core.database import Database, is_unavailable
 from talas.domains.chat.access import name_key
 from talas.domains.chat.errors import Removed
-from talas.domains.chat.event_frames import MESSAGE, event_data, event_frame, message_of
+from talas.domains.chat.event_frames import (
+    MESSAGE,
+    event_data,
+    event_frame,
+    gone_member,
+    is_deletion,
+    message_of,
+)
 from talas.domains.chat.events import sql
 from talas.domains.chat.events.sql import LoggedEvent
 from talas.domains.chat.frames import encode_error, encode_event, encode_frame
@@ -36,7 +43,6 @@ _BEFORE_FIRST = 16
 _BEFORE_FIRST_TIME = timedelta(seconds=2)
 # A socket that was opened so long after a message is not shown it any more.
 _LATE_S = 5.0
-_GONE = ("left", "removed")
 
 log = structlog.get_logger()
 
@@ -123,9 +129,10 @@ class Follower:
         rooms = [room for room_id in room_ids if (room := self._hub.rooms.get(room_id))]
         if not rooms:
             return
+        after = {room.id: room.seq for room in rooms}
         async with self._db.connection() as conn:
             events = await sql.select_room_events_after(
-                conn, [room.id for room in rooms], [room.seq for room in rooms], AT_ONCE
+                conn, list(after), list(after.values()), AT_ONCE
             )
         FOLLOWED.inc(len(events))
         counts: dict[int, int] = {}
@@ -133,7 +140,8 @@ class Follower:
             room_id = event.room_id or 0
             counts[room_id] = counts.get(room_id, 0) + 1
             room = self._hub.rooms.get(room_id)
-            if room is not None and event.seq > room.seq:
+            # One that was closed and opened again meanwhile may be further back.
+            if room is not None and after[room_id] <= room.seq < event.seq:
                 self._show_in_room(room, event)
             if place % 32 == 31:
                 await asyncio.sleep(0)
@@ -144,52 +152,54 @@ class Follower:
 
     def _show_in_room(self, room: Room, event: LoggedEvent) -> None:
         if event.kind == MESSAGE:
-            self._hub.show(room, event_frame(event), to=room.members, seq=event.seq)
+            self._hub.show(room, event_frame(event), event.seq)
             return
         room.seq = event.seq
         self._show_to_listeners(room, event)
-        if event.kind == "member":
-            self._member_changed(room, event)
+        if (gone := gone_member(event)) is not None:
+            self._member_gone(room, *gone, seq=event.seq)
         elif event.kind == "room":
             self._room_changed(room, event)
 
     def _show_to_listeners(self, room: Room, event: LoggedEvent) -> None:
         seq = event.message_seq
         frame = event_frame(event)
+        listeners = room.unaware(room.listeners, event.seq)
         if seq is None or not room.since:
-            write_to_all(room.listeners, frame)
+            write_to_all(listeners, frame)
             return
-        hidden = {m for m in room.listeners if seq <= room.since.get(m, 0)}
-        write_to_all(room.listeners - hidden, frame)
+        hidden = {m for m in listeners if seq <= room.since.get(m, 0)}
+        write_to_all([m for m in listeners if m not in hidden], frame)
         write_to_all(hidden, event_frame(event, visible_from=seq))
 
-    def _member_changed(self, room: Room, event: LoggedEvent) -> None:
-        data = event_data(event)
-        user_id = int(data["user_id"])
-        if data["action"] in _GONE:
-            room.removed[user_id] = event.seq
-            refusal = encode_error(Removed()) if data["action"] == "removed" else b""
-            self._send_away(room, [m for m in room.members if m.user.id == user_id], refusal)
+    def _member_gone(self, room: Room, user_id: int, action: str, *, seq: int) -> None:
+        room.removed[user_id] = seq
+        refusal = encode_error(Removed()) if action == "removed" else b""
+        # Who has come back since then is a member.
+        members = [m for m in room.unaware(room.members, seq) if m.user.id == user_id]
+        self._send_away(room, members, refusal)
 
     def _room_changed(self, room: Room, event: LoggedEvent) -> None:
         data = event_data(event)
-        if data["action"] == "deleted":
+        if is_deletion(event):
+            room.deleted = True
             refusal = encode_event(
                 "error", {"message": "The room was deleted", "code": "room_deleted"}
             )
             self._send_away(room, list(room.members), refusal)
         elif "name" in data:
             self._hub.rename(room, name_key(data["name"]), data["name"])
-        if data.get("history") == "start":
-            room.since.clear()
-        elif data.get("history") == "joining":
-            self._rejoin(room)
+        if "history" in data:
+            self._history_changed(room, data["history"])
 
-    def _rejoin(self, room: Room) -> None:
+    def _history_changed(self, room: Room, history: str) -> None:
         """From where each member sees messages is known only when it joins: who is in the room
-        now saw everything until now, and from now on what comes."""
-        for member in room.members:
-            room.since[member] = room.seq
+        now saw everything until now, and from now on what comes. Who came later knows it."""
+        for member in room.unaware(room.members, room.seq):
+            if history == "joining":
+                room.since[member] = room.seq
+            else:
+                room.since.pop(member, None)
 
     def _send_away(self, room: Room, members: list[Member], refusal: bytes) -> None:
         for member in members:

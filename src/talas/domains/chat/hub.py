@@ -17,7 +17,7 @@ from talas.domains.chat.frames import encode_frame
 from talas.domains.chat.limits import Meter
 from talas.domains.chat.metrics import DELIVERIES
 from talas.domains.chat.schemas import direct_message, room_message
-from talas.domains.chat.sql import Message
+from talas.domains.chat.sql import Message, RoomRow
 
 MAX_SOCKETS = 10
 KEEP_USER_S = 30.0
@@ -65,26 +65,53 @@ class Room:
     """A room in which a socket of this process is, or is about to be.
 
     ``listeners`` are those of the members that asked for all events. ``seq`` is the newest event
-    that was shown. ``since`` says from where on a member sees messages, where that is not 0.
+    that was shown, ``opened`` what it was at first. ``since`` says from where on a member sees
+    messages, where that is not 0.
     """
 
-    __slots__ = ("entering", "id", "key", "listeners", "members", "name", "removed", "seq", "since")
+    __slots__ = (
+        "ahead",
+        "deleted",
+        "entering",
+        "id",
+        "key",
+        "listeners",
+        "members",
+        "name",
+        "opened",
+        "removed",
+        "seq",
+        "since",
+    )
 
     def __init__(self, room_id: int, key: str, name: str, seq: int) -> None:
         self.id = room_id
         self.key = key
         self.name = name
-        self.seq = seq
+        self.seq = self.opened = seq
         self.members: set[Member] = set()
         self.listeners: set[Member] = set()
         self.since: dict[Member, int] = {}
         self.entering = 0
         self.removed: dict[int, int] = {}
         """Who is no member any more, with the ``seq`` of that."""
+        self.ahead: dict[Member, int] = {}
+        """Who came knowing of more than was shown here yet, and up to where."""
+        self.deleted = False
+
+    def unaware(self, members: set[Member], seq: int) -> Collection[Member]:
+        """Those of them who do not know of ``seq`` yet, which is the newest."""
+        if self.ahead:
+            self.ahead = {member: known for member, known in self.ahead.items() if known >= seq}
+        return members.difference(self.ahead) if self.ahead else members
 
     def has_lost(self, user_id: int, seq: int) -> bool:
         """Whether the user ceased to be a member after ``seq``."""
-        return self.removed.get(user_id, 0) > seq
+        return self.deleted or self.removed.get(user_id, 0) > seq
+
+    def name_at(self, row: RoomRow) -> str:
+        """What it is called: by the row, where that is newer than what was shown here."""
+        return row.name if row.seq > self.seq else self.name
 
 
 class Hub:
@@ -166,8 +193,14 @@ class Hub:
         room.entering -= 1
         self._drop_room(room)
 
-    def subscribe(self, member: Member, key: str, room: Room, *, since: int = 0) -> None:
-        """``key`` is what the member calls the room."""
+    def subscribe(
+        self, member: Member, key: str, room: Room, *, since: int = 0, known: int = 0
+    ) -> None:
+        """``key`` is what the member calls the room; it has been told up to ``known``, or finds it
+        in the history, and is shown only what comes after that."""
+        if known > room.seq and member not in room.members:
+            room.ahead[member] = known
+            self.on_behind(room)
         room.members.add(member)
         if member.version >= 2:
             room.listeners.add(member)
@@ -180,6 +213,7 @@ class Hub:
         room.members.discard(member)
         room.listeners.discard(member)
         room.since.pop(member, None)
+        room.ahead.pop(member, None)
         for name in [name for name, joined in member.rooms.items() if joined is room]:
             del member.rooms[name]
         self.on_presence(room.id, member.user.id)
@@ -189,7 +223,9 @@ class Hub:
         """Who joined it by its old name may go on to use that."""
         room.key, room.name = key, name
         for member in room.members:
-            member.rooms.setdefault(key, room)
+            known = member.rooms.get(key)
+            if known is None or known.key != key:
+                member.rooms[key] = room
 
     def _drop_room(self, room: Room) -> None:
         if not room.members and not room.entering and self.rooms.get(room.id) is room:
@@ -236,10 +272,10 @@ class Hub:
             frame = encode_frame("dm", direct_message(message, to=recipient))
             self.tell_user(sender, frame, before=before)
 
-    def show(self, room: Room, frames: bytes, *, to: Collection[Member], seq: int) -> None:
-        """One event of a room, which is the next one."""
+    def show(self, room: Room, frame: bytes, seq: int) -> None:
+        """A message of a room, which is what comes next there."""
         room.seq = seq
-        write_to_all(to, frames)
+        write_to_all(room.unaware(room.members, seq), frame)
 
     def tell_user(
         self, user_id: int, frames: bytes, *, version: int = 1, before: float = math.inf
@@ -255,11 +291,16 @@ class Hub:
         room = self.rooms.get(room_id)
         if room is None or burst[-1][0] <= room.seq:
             return
-        if burst[0][0] != room.seq + 1:
+        # What was not kept in one transaction may have others' messages in between.
+        if burst[0][0] != room.seq + 1 or burst[-1][0] != room.seq + len(burst):
             self.on_behind(room)
             return
-        room.seq = burst[-1][0]
-        write_to_all(room.members, b"".join(frame for _, frame in burst), messages=len(burst))
+        if room.ahead:
+            for seq, frame in burst:
+                self.show(room, frame, seq)
+        else:
+            room.seq = burst[-1][0]
+            write_to_all(room.members, b"".join(frame for _, frame in burst), messages=len(burst))
         await asyncio.sleep(0)
 
     def _drop_session(self, member: Member) -> None:

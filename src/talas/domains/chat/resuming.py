@@ -10,7 +10,14 @@ from talas.core.sessions import Actor
 from talas.domains.chat import service
 from talas.domains.chat.access import access_peer, name_key
 from talas.domains.chat.errors import RoomNotFound
-from talas.domains.chat.event_frames import MESSAGE, event_data, event_frame, message_of
+from talas.domains.chat.event_frames import (
+    MESSAGE,
+    event_data,
+    event_frame,
+    gone_member,
+    is_deletion,
+    message_of,
+)
 from talas.domains.chat.events import sql as events
 from talas.domains.chat.events.sql import LoggedEvent
 from talas.domains.chat.frames import encode_frame
@@ -38,58 +45,67 @@ class Resumption:
     def __init__(self, node: Node, socket: Member, room: Room, row: RoomRow, request: Join) -> None:
         self._socket, self._room, self._row, self._request = socket, room, row, request
         self._node = node
-        self._since = max(0, request.since or 0, row.visible_from)
+        self._top = max(0, request.since or 0, row.visible_from)
+        self._missed: list[LoggedEvent] = []
 
     async def run(self) -> None:
         """Raises RoomNotFound for who was removed meanwhile."""
         room = self._room
         if self._socket in room.members:
             self._node.hub.unsubscribe(self._socket, room)
-        for _ in range(_TRIES):
-            missed = await self._read_missed()
-            if missed is None or not self._socket.is_open:
+        recovered = not await self._is_too_much()
+        for _ in range(_TRIES if recovered else 0):
+            await self._read_missed(MAX_MISSED + 1)
+            recovered = len(self._missed) <= MAX_MISSED
+            # What was shown while this was read is still missing.
+            if not recovered or self._top >= room.seq or not self._socket.is_open:
                 break
-            top = missed[-1].seq if missed else self._since
-            if top < room.seq:
-                # More was shown while this was read.
-                continue
-            if top > room.seq:
-                self._node.hub.on_behind(room)
-            self._enter([event for event in missed if event.seq <= room.seq])
-            return
-        self._enter(None)
+        self._enter(recovered=recovered and self._top >= room.seq)
 
-    async def _read_missed(self) -> list[LoggedEvent] | None:
-        """None when it is too much, or the client has seen what is not there."""
-        room = self._room
-        if room.seq - self._since > MAX_MISSED or (self._request.since or 0) > room.seq:
-            async with self._node.db.connection() as conn:
-                tops = await events.select_room_tops(conn, [room.id])
-            top = tops.get(room.id, 0)
-            if top - self._since > MAX_MISSED or self._since > top:
-                return None
+    async def _is_too_much(self) -> bool:
+        """Or the client has seen what is not there."""
+        room, asked = self._room, self._request.since or 0
+        if asked <= room.seq <= self._top + MAX_MISSED:
+            return False
+        async with self._node.db.connection() as conn:
+            tops = await events.select_room_tops(conn, [room.id])
+        top = tops.get(room.id, 0)
+        return asked > top or top > self._top + MAX_MISSED
+
+    async def _read_missed(self, limit: int) -> None:
         async with self._node.db.connection() as conn:
             missed = await events.select_room_events_after(
-                conn, [room.id], [self._since], MAX_MISSED + 1
+                conn, [self._room.id], [self._top], limit
             )
-        return missed if len(missed) <= MAX_MISSED else None
+        if missed:
+            self._missed += missed
+            self._top = missed[-1].seq
 
-    def _enter(self, missed: list[LoggedEvent] | None) -> None:
+    def _enter(self, *, recovered: bool) -> None:
         socket, room, row = self._socket, self._room, self._row
         if not socket.is_open:
             return
-        if room.has_lost(socket.user.id, row.seq):
+        if room.has_lost(socket.user.id, row.seq) or any(map(self._ends_it, self._missed)):
             raise RoomNotFound
-        joined = JoinedData(room=room.name, seq=room.seq, recovered=missed is not None)
+        known = self._top if recovered else max(room.seq, row.seq)
+        joined = JoinedData(room=room.name_at(row), seq=known, recovered=recovered)
         if self._request.id is not None:
             joined.id = self._request.id
         socket.write_answer(encode_frame("joined", joined))
-        shown = [e for e in missed or () if socket.version >= 2 or e.kind == MESSAGE]
+        missed = self._missed if recovered else []
+        shown = [e for e in missed if socket.version >= 2 or e.kind == MESSAGE]
         if shown:
             frames = [event_frame(event, visible_from=row.visible_from) for event in shown]
             socket.write_answer(b"".join(frames))
         key = name_key(self._request.room)
-        self._node.hub.subscribe(socket, key, room, since=row.visible_from)
+        self._node.hub.subscribe(socket, key, room, since=row.visible_from, known=known)
+
+    def _ends_it(self, event: LoggedEvent) -> bool:
+        """Whether the user may not be in the room any more. Before ``row`` was read, it was so."""
+        if event.seq <= self._row.seq:
+            return False
+        gone = gone_member(event)
+        return is_deletion(event) or (gone is not None and gone[0] == self._socket.user.id)
 
 
 async def direct_history(

@@ -86,18 +86,30 @@ class ChatSocket(OrderedSocket):
             return
         room = self.node.hub.open_room(row.id, name_key(row.name), row.name, row.seq)
         try:
+            if row.seq < room.opened:
+                # Who was removed before others came to the room is not known here.
+                row = await self._access_room(request.room)
+            if row.id != room.id:
+                raise RoomNotFound
             if request.since is not None:
                 await Resumption(self.node, self, room, row, request).run()
-            elif room.has_lost(self.user.id, row.seq):
-                raise RoomNotFound
-            elif self.is_open:
-                seq = room.seq if self.version >= 2 else UNSET
-                self.answer("joined", JoinedData(room=room.name, seq=seq), request.id)
-                self.node.hub.subscribe(self, name_key(request.room), room, since=row.visible_from)
+            else:
+                self._enter(room, row, request)
         finally:
             self.node.hub.close_room(room)
         if self.version >= 2 and self.is_open:
             await self._show_presence(room)
+
+    def _enter(self, room: Room, row: RoomRow, request: Join) -> None:
+        if room.has_lost(self.user.id, row.seq):
+            raise RoomNotFound
+        if not self.is_open:
+            return
+        known = room.seq if self in room.members else max(room.seq, row.seq)
+        joined = JoinedData(room=room.name_at(row), seq=known if self.version >= 2 else UNSET)
+        self.answer("joined", joined, request.id)
+        key = name_key(request.room)
+        self.node.hub.subscribe(self, key, room, since=row.visible_from, known=known)
 
     async def _access_room(self, name: str) -> RoomRow:
         """Who joins a public room becomes a member of it."""
