@@ -107,7 +107,7 @@ async def miss(
     await db.execute(
         "WITH place AS (UPDATE rooms SET seq = seq + $3 WHERE name = $1 RETURNING id, seq) "
         "INSERT INTO messages (from_user, room, room_id, content, seq) "
-        "SELECT $2, $1, id, 'missed', seq - n FROM place, generate_series(0, $3 - 1) AS n",
+        "SELECT $2, $1, id, 'missed', seq - $3 + n FROM place, generate_series(1, $3) AS n",
         *(room, chat.user_id, count),
     )
     return before

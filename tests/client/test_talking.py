@@ -184,7 +184,7 @@ async def test_who_does_not_read_is_told_so(chat: ChatProcess, make_person: Make
     async with chatting(chat, await make_person(), max_events=5) as one:
         await one.join("general")
         with pytest.raises(NotReading, match="listen=False"):
-            await asyncio.gather(*(one.send("general", f"{number}") for number in range(10)))
+            await asyncio.gather(*(one.send("general", f"{number}") for number in range(40)))
         with pytest.raises(NotReading):
             [event async for event in one]
     async with chatting(chat, await make_person(), max_events=5, listen=False) as one:

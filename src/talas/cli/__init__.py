@@ -15,6 +15,7 @@ _MODULES = {
     "serve": "talas.cli.serve",
     "api": "talas.cli.roles",
     "chat": "talas.cli.roles",
+    "chat-cli": "talas.cli.chat_cli",
     "worker": "talas.cli.roles",
     "migrate": "talas.cli.db",
     "users": "talas.cli.users",

@@ -29,6 +29,7 @@ from talas.client.places import Place
 PAGE = 200
 # How far back is read to fill what was missed.
 MAX_PAGES = 5
+MAX_FAILURES = 6
 MAX_CONVERSATIONS = 500
 _AT_ONCE = 8
 _WHY_OUT = {
@@ -295,7 +296,9 @@ class Following:
         pace: Pace,
         heard: Callable[[Data], None] | None = None,
     ) -> Data:
-        """Raises Refused where that stands, and LinkLost."""
+        """Raises Refused where that stands, and LinkLost. A failure inside of the server is no
+        reason to give up a room at once."""
+        failures = 0
         while True:
             await pace.turn()
             try:
@@ -304,6 +307,9 @@ class Following:
                 continue
             except Refused as refusal:
                 wait_s = waits_s(refusal)
+                if refusal.code == "internal_error" and failures < MAX_FAILURES:
+                    failures += 1
+                    wait_s = 0.1 * 2**failures
                 if wait_s is None:
                     raise
                 pace.refused(wait_s)
