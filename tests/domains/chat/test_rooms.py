@@ -68,7 +68,7 @@ def test_unread_is_counted_to_a_thousand(api: ApiProcess) -> None:
 def test_an_owner_changes_everything(api: ApiProcess) -> None:
     ann, bob = create_user(api), create_user(api)
     room = create_room(api, ann)
-    body = {
+    body: dict[str, Any] = {
         "name": f" Renamed {room['id']} ",
         "description": " About ",
         "is_private": True,
@@ -103,8 +103,8 @@ def test_moderators_change_some_things(api: ApiProcess) -> None:
     assert change(api, bob, name, {"description": "x", "slow_mode_s": 5}).status_code == 200
     # As it is already, sent by a client that sends all it has.
     assert change(api, bob, name, {"name": name, "is_private": False}).status_code == 200
-    for body in ({"name": "other"}, {"is_private": True}, {"history": "joining"}):
-        assert change(api, bob, name, body).status_code == 403
+    for forbidden in ({"name": "other"}, {"is_private": True}, {"history": "joining"}):
+        assert change(api, bob, name, forbidden).status_code == 403
     for one in (eve, ike):
         for body in ({"description": "y"}, {"closed": True}, {"slow_mode_s": 0}, {}):
             assert change(api, one, name, body).status_code == 403

@@ -203,7 +203,7 @@ async def test_histories_over_http_are_those_of_the_socket(
         "username": ann.username,
         "content": "0",
         "timestamp": sent[0]["timestamp"],
-        "seq": 1,
+        "seq": 2,
     }
     assert [m["content"] for m in data] == list("01234")
 

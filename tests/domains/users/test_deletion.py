@@ -180,7 +180,7 @@ def test_it_leaves_its_rooms_and_they_stay(api: ApiProcess, user: Account) -> No
     assert delete(api, user).status_code == 200
     params = {"search": body["name"]}
     [room] = api.client.get("/chat/rooms", params=params, token=reader.token).json()["data"]
-    assert room == {**made, "member_count": 0}
+    assert room == {**made, "member_count": 0, "role": None}
 
 
 async def test_a_track_under_way_leaves_nothing(api: ApiProcess, user: Account) -> None:

@@ -51,13 +51,20 @@ async def join(conn: Connection, actor: Actor, room: RoomRow) -> int:
 
     Raises RoomNotFound for a private room of which the actor is no member, and Removed.
     """
-    room = await access_locked_room_by_id(conn, actor, room.id)
+    seq, _ = await _join(conn, actor, room.id)
+    return seq
+
+
+async def _join(conn: Connection, actor: Actor, room_id: int) -> tuple[int, bool]:
+    """As ``join``, and whether the actor was no member before."""
+    room = await access_locked_room_by_id(conn, actor, room_id)
     if room.is_member:
-        return room.seq
+        return room.seq, False
     if room.removed:
         raise Removed
     await hold_account(conn, actor)
-    return await admit(conn, room.id, _oneself(actor), action="joined", actor_id=actor.user_id)
+    oneself = _oneself(actor)
+    return await admit(conn, room_id, oneself, action="joined", actor_id=actor.user_id), True
 
 
 async def admit(
@@ -90,8 +97,8 @@ async def add_member(
     new.check()
     if _names_oneself(actor, new):
         room = await access_room(conn, actor, name)
-        await join(conn, actor, room)
-        return await _access_member(conn, room.id, actor.user_id), not room.is_member
+        _, is_new = await _join(conn, actor, room.id)
+        return await _access_member(conn, room.id, actor.user_id), is_new
     room = await access_locked_room(conn, actor, name)
     require_may_add(room)
     person = await _find_addable(conn, actor, new)
