@@ -108,6 +108,7 @@ class RoomChanged(_Change, frozen=True, kw_only=True):
 
     action: str
     name: str | msgspec.UnsetType = msgspec.UNSET
+    renamed_from: str | msgspec.UnsetType = msgspec.UNSET
     description: str | msgspec.UnsetType | None = msgspec.UNSET
     is_private: bool | msgspec.UnsetType = msgspec.UNSET
     history: str | msgspec.UnsetType = msgspec.UNSET

@@ -166,18 +166,13 @@ class Following:
             self._lose(room, Refused(code, _WHY_OUT[code]))
 
     def _renamed(self, event: Any) -> Room | None:
-        """The room that has a new name, as it seems by its ``seq``: frames name a room only by the
-        name that it has now."""
-        if not isinstance(event, RoomChanged) or not isinstance(event.name, str):
+        """The room that has a new name: frames name a room only by the name that it has now."""
+        if not isinstance(event, RoomChanged) or not isinstance(event.renamed_from, str):
             return None
-        rooms = {room.name: room for room in self._rooms.values()}.values()
-        behind = [room for room in rooms if (room.place.last or 0) < event.seq]
-        next_ones = [room for room in behind if (room.place.last or 0) + 1 == event.seq]
-        likely = next_ones or behind
-        if len(likely) != 1:
-            return None
-        self._rename(likely[0], event.name)
-        return likely[0]
+        room = self._rooms.get(_key(event.renamed_from))
+        if room is not None:
+            self._rename(room, event.room)
+        return room
 
     def _rename(self, room: Room, name: str) -> None:
         for key in [key for key, known in self._rooms.items() if known is room]:

@@ -83,6 +83,8 @@ async def _change(conn: Connection, actor: Actor, before: DetailedRoom, changed:
     except asyncpg.UniqueViolationError:
         raise name_taken() from None
     data = {"action": "changed", **changed}
+    if "name" in changed:
+        data["renamed_from"] = before.name
     await append_room_event(conn, before.id, "room", actor_id=actor.user_id, data=data)
 
 
