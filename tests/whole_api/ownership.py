@@ -92,6 +92,15 @@ def _invite(estate: Estate) -> Values:
     return {**values, "invite_id": made["id"], "token": made["token"]}
 
 
+def _said(estate: Estate) -> Values:
+    path = f"/chat/rooms/{_private_room(estate)['room']}/messages"
+    return {"message_id": estate.call("POST", path, json={"content": "Hello"})["id"], "emoji": "👍"}
+
+
+def _somebody(estate: Estate) -> Values:
+    return {"user_id": create_user(estate.api).id}
+
+
 def _product(estate: Estate) -> Values:
     body = {"name": f"Recorder {next(_numbers)}"}
     return {"product_id": estate.call("POST", "/admin/products", admin=True, json=body)["id"]}
@@ -165,6 +174,7 @@ _NO_GEAR = {"gear_id": ABSENT_ID}
 _NO_REPORT = {"report_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
 _NO_USER = {"user_id": ABSENT_ID}
+_NO_MESSAGE = {"message_id": ABSENT_ID, "emoji": "👍"}
 
 
 def _notification(estate: Estate) -> Values:
@@ -233,6 +243,39 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("POST", "/api/v1/chat/invites/{token}"): Entry(
         values=_invite, absent={"token": "never-made"}, stranger=201
     ),
+    ("POST", "/api/v1/chat/rooms/{room}/messages"): Entry(
+        values=_private_room, absent=_NO_ROOM, body={"content": "Hello"}
+    ),
+    ("GET", "/api/v1/chat/rooms/{room}/pins"): Entry(values=_private_room, absent=_NO_ROOM),
+    ("PUT", "/api/v1/chat/rooms/{room}/read"): Entry(
+        values=_private_room, absent=_NO_ROOM, body={}
+    ),
+    ("POST", "/api/v1/chat/dm/{user_id}"): Entry(
+        values=_owner, absent=_NO_USER, stranger=201, body={"content": "Hello"}
+    ),
+    ("GET", "/api/v1/chat/dm/{user_id}/pins"): Entry(values=_owner, absent=_NO_USER, stranger=200),
+    ("PUT", "/api/v1/chat/dm/{user_id}/read"): Entry(
+        values=_owner, absent=_NO_USER, stranger=200, body={}
+    ),
+    ("POST", "/api/v1/users/{user_id}/block"): Entry(
+        values=_somebody, absent=_NO_USER, stranger=201
+    ),
+    ("DELETE", "/api/v1/users/{user_id}/block"): Entry(
+        values=_somebody, absent=_NO_USER, stranger=200
+    ),
+    ("PUT", "/api/v1/chat/messages/{message_id}"): Entry(
+        values=_said, absent=_NO_MESSAGE, body={"content": "Goodbye"}
+    ),
+    **{
+        (method, f"/api/v1/chat/messages/{{message_id}}{what}"): Entry(
+            values=_said, absent=_NO_MESSAGE
+        )
+        for method, what in (
+            *(("GET", ""), ("DELETE", ""), ("GET", "/edits"), ("GET", "/reactions")),
+            *(("PUT", "/reactions/{emoji}"), ("DELETE", "/reactions/{emoji}")),
+            *(("PUT", "/pin"), ("DELETE", "/pin")),
+        )
+    },
     ("GET", "/api/v1/products/{product_id}"): Entry(
         values=_product, absent=_NO_PRODUCT, stranger=200
     ),

@@ -32,6 +32,7 @@ from talas.domains.chat.blocks.routes import api_routes as blocks_routes
 from talas.domains.chat.conversations.routes import api_routes as conversations_routes
 from talas.domains.chat.groups.routes import api_routes as group_routes
 from talas.domains.chat.invites.routes import api_routes as invite_routes
+from talas.domains.chat.lookup.routes import api_routes as lookup_routes
 from talas.domains.chat.members.routes import api_routes as member_routes
 from talas.domains.chat.messages.routes import api_routes as messages_routes
 from talas.domains.chat.reads.routes import api_routes as reads_routes
@@ -75,6 +76,7 @@ API_ROUTES = [
     *reads_routes,
     *conversations_routes,
     *blocks_routes,
+    *lookup_routes,
     *attachment_routes,
     *notification_routes,
     *tags_routes,

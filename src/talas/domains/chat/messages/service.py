@@ -154,11 +154,10 @@ async def unpin(conn: Connection, actor: Actor, message_id: int) -> Change:
 async def show_message(conn: Connection, actor: Actor, message_id: int) -> PlacedMessage:
     """Raises MessageNotFound."""
     await access_message(conn, actor, message_id)
-    message = await sql.select_shown(conn, message_id)
-    if message is None:
-        raise MessageNotFound
     reactions = await reactions_of(conn, [message_id], actor.user_id)
-    return PlacedMessage.in_place(message, reactions.get(message_id))
+    for message in await sql.select_by_ids(conn, [message_id]):
+        return PlacedMessage.in_place(message, reactions.get(message_id))
+    raise MessageNotFound
 
 
 async def list_edits(conn: Connection, actor: Actor, message_id: int) -> list[EarlierContent]:

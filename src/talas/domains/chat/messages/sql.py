@@ -327,15 +327,16 @@ async def select_conversation_pins(conn: Connection, conversation_id: int) -> li
     return as_rows(Message, await conn.fetch(SELECT_CONVERSATION_PINS, conversation_id, 0))
 
 
-SELECT_SHOWN = f"""
+SELECT_BY_IDS = f"""
 {_MESSAGE}
-WHERE m.id = $1
+WHERE m.id = ANY($1::INT[])
+ORDER BY m.id DESC
 """
 
 
-async def select_shown(conn: Connection, message_id: int) -> Message | None:
-    """As it is shown; who may see it is for who asks."""
-    return as_row(Message, await conn.fetchrow(SELECT_SHOWN, message_id))
+async def select_by_ids(conn: Connection, message_ids: list[int]) -> list[Message]:
+    """Newest first; who may see them is for who asks."""
+    return as_rows(Message, await conn.fetch(SELECT_BY_IDS, message_ids))
 
 
 SELECT_EDITS = """
