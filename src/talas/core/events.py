@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from talas.core.database import Connection, open_connection
+from talas.core.database import Connection, is_unavailable, open_connection
 
 CHANNEL = "talas"
 CHAT_CHANNEL = "talas_chat"
@@ -90,7 +90,7 @@ class EventListener:
         while True:
             try:
                 conn = await open_connection(self._url, application_name="talas events")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:
                 first_try.set()
                 log.warning("events.connect_failed", error=str(error))
                 await asyncio.sleep(backoff)
@@ -99,7 +99,9 @@ class EventListener:
             backoff = 0.1
             try:
                 await self._listen(conn, first_try)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("events.failed")
                 log.warning("events.connection_lost")
             finally:
                 self.connected = False

@@ -1,5 +1,7 @@
 """Hot statements use an index, also where there is much to read."""
 
+from datetime import UTC, datetime
+
 import asyncpg
 import pytest
 from tests.builders.chat import unique_name
@@ -73,7 +75,7 @@ async def test_no_hot_statement_reads_a_whole_table(filled: asyncpg.Connection) 
         sql.SELECT_ROOM_HISTORY_BEFORE: (1, instant, 50),
         sql.SELECT_CONVERSATION_HISTORY: (1, sql.ANY_ID, 50),
         sql.SELECT_CONVERSATION_HISTORY_BEFORE: (1, instant, 50),
-        sql.SELECT_MESSAGE_EXISTS: (1,),
+        sql.SELECT_MESSAGE_EXISTS: (1, 1, datetime.now(UTC)),
     }
     for statement, arguments in hot.items():
         rows = await filled.fetch(f"EXPLAIN {statement}", *arguments)

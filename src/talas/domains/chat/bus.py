@@ -9,11 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import asyncpg
 import msgspec
 import structlog
 
-from talas.core.database import Database
+from talas.core.database import Database, is_unavailable
 from talas.core.events import CHAT_CHANNEL, EventListener
 
 EPHEMERAL = "chat.ephemeral"
@@ -89,6 +88,8 @@ class PostgresBus:
             try:
                 async with self._db.connection() as conn:
                     await conn.execute(NOTIFY_ALL, CHAT_CHANNEL, payloads)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("chat.bus_failed")
                 log.warning("chat.bus_not_sent", payloads=len(payloads))
                 await asyncio.sleep(RETRY_S)

@@ -8,7 +8,6 @@ comparison with the database every 40 s, or after the listening connections were
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -37,10 +36,12 @@ AT_ONCE = 300
 PLACES_AT_ONCE = 200
 RETRY_S = 0.5
 MAX_KNOWN = 50_000
-# Of a conversation in which nothing was shown before, as much as may have been on its way when
-# the first announcement came.
+# Of a conversation in which nothing was shown before, what may have been missed before the first
+# announcement came: a little, and more as long as all of it is news to somebody.
 _BEFORE_FIRST = 16
-_BEFORE_FIRST_TIME = timedelta(seconds=2)
+_FURTHER_BACK = AT_ONCE - _BEFORE_FIRST
+# An id may be given long before its row is committed.
+_SETTLED_S = 15.0
 # A socket that was opened so long after a message is not shown it any more.
 _LATE_S = 5.0
 
@@ -58,7 +59,9 @@ class Follower:
         """Conversations to read, with the lowest ``seq`` that was announced."""
         self._more = asyncio.Event()
         self._compare_now = asyncio.Event()
-        self._marks = [(0, 0), (0, 0)]
+        self._marks: list[tuple[float, tuple[int, int]]] = []
+        """How far the tables had come, and when that was asked."""
+        self._forgot_at = 0.0
         hub.on_behind = self.want_room
         hub.on_unknown = self._want_unknown
 
@@ -230,16 +233,33 @@ class Follower:
             if len(news) == AT_ONCE:
                 self._conversations[id_] = wanted[id_]
                 self._more.set()
-            if id_ not in shown:
-                news = _recent(news, wanted[id_])
+            is_known = id_ in shown
+            if not is_known and news[0].seq > 1 and self._is_news(news[0]):
+                self._conversations[id_] = max(1, news[0].seq - _FURTHER_BACK)
+                self._more.set()
+                continue
             for event in news:
                 if event.seq > shown.get(id_, 0):
                     shown[id_] = event.seq
-                    self._show_in_conversation(event)
+                    if is_known or self._is_news(event):
+                        self._show_in_conversation(event)
             await asyncio.sleep(0)
 
+    def _is_news(self, event: LoggedEvent) -> bool:
+        """Whether a socket may have been there when it happened, of a conversation of which it is
+        not known what was shown."""
+        before = self._late_for(event)
+        users = [self._hub.users.get(id_ or 0) for id_ in (event.user_low, event.user_high)]
+        return before > self._forgot_at + _LATE_S and any(
+            socket.entered_at < before for user in users if user for socket in user.sockets
+        )
+
+    def _late_for(self, event: LoggedEvent) -> float:
+        """Who came later than this is not shown it any more."""
+        return self._loop.time() - event.age_s + _LATE_S
+
     def _show_in_conversation(self, event: LoggedEvent) -> None:
-        before = self._loop.time() - event.age_s + _LATE_S
+        before = self._late_for(event)
         if event.kind == MESSAGE:
             self._hub.show_direct(message_of(event), before=before)
             return
@@ -277,27 +297,20 @@ class Follower:
                     self.want_room(room)
 
     async def _compare_conversations(self) -> None:
-        """Looks at what came since the comparison before the last: an id may be given long before
-        its row is committed."""
+        """Looks at what came since the last comparison that was long enough ago."""
+        now = self._loop.time()
+        changed = []
         async with self._db.connection() as conn:
             marks = await sql.select_marks(conn)
-            changed = []
-            if self._marks[0] != (0, 0):
-                changed = await sql.select_conversations_since(conn, *self._marks[0])
-        self._marks = [self._marks[1], marks] if self._marks[1] != (0, 0) else [marks, marks]
+            if self._marks:
+                changed = await sql.select_conversations_since(conn, *self._marks[0][1])
+        self._marks.append((now, marks))
+        while len(self._marks) > 1 and self._marks[1][0] < now - _SETTLED_S:
+            del self._marks[0]
         for one in changed:
             self._want_conversation(one.id, one.user_low, one.user_high, one.first, one.last)
         if len(self._hub.conversations) > MAX_KNOWN:
+            self._forgot_at = now
             active = {one.id for one in changed}
             for id_ in [id_ for id_ in self._hub.conversations if id_ not in active]:
                 del self._hub.conversations[id_]
-
-
-def _recent(news: list[LoggedEvent], first: int) -> list[LoggedEvent]:
-    """From ``first`` on, and what came within two seconds before it: that may have been announced
-    after it."""
-    announced = next((event for event in news if event.seq >= first), None)
-    if announced is None:
-        return []
-    oldest = announced.at - _BEFORE_FIRST_TIME
-    return [event for event in news if event.seq >= first or event.at >= oldest]

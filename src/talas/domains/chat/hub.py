@@ -79,6 +79,7 @@ class Room:
         "members",
         "name",
         "opened",
+        "presence",
         "removed",
         "seq",
         "since",
@@ -98,6 +99,8 @@ class Room:
         self.ahead: dict[Member, int] = {}
         """Who came knowing of more than was shown here yet, and up to where."""
         self.deleted = False
+        self.presence = 0
+        """How often it was shown that somebody came or went."""
 
     def unaware(self, members: set[Member], seq: int) -> Collection[Member]:
         """Those of them who do not know of ``seq`` yet, which is the newest."""

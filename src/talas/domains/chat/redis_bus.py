@@ -61,7 +61,8 @@ class RedisBus:
                     for payload in payloads:
                         pipeline.publish(CHANNEL, payload)
                     await pipeline.execute()
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:
+                _report(error)
                 log.warning("chat.bus_not_sent", payloads=len(payloads), error=str(error))
                 await asyncio.sleep(1)
 
@@ -73,7 +74,8 @@ class RedisBus:
                     await pubsub.subscribe(CHANNEL)
                     backoff = 0.1
                     await self._listen(pubsub)
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:
+                _report(error)
                 log.warning("chat.bus_lost", error=str(error))
             await asyncio.sleep(backoff)
             backoff = min(MAX_BACKOFF_S, backoff * 2)
@@ -107,3 +109,9 @@ class RedisBus:
                 handler(event)
             except Exception:
                 log.exception("chat.bus_handler_failed")
+
+
+def _report(error: Exception) -> None:
+    """The bus comes back after whatever happened; what nobody has thought of is told in full."""
+    if not isinstance(error, RedisError | OSError | TimeoutError):
+        log.error("chat.bus_failed", exc_info=error)

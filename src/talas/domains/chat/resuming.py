@@ -127,12 +127,15 @@ async def missed_directs(
     peer = await access_peer(conn, actor, user_id)
     since = max(0, since)
     data = DirectHistoryData(user_id=user_id, messages=[], seq=peer.seq, recovered=True)
+    if since > peer.seq:
+        data.recovered = False
+        return data
     if peer.conversation_id is None or since == peer.seq:
         return data
     missed = await events.select_conversation_events_after(
         conn, [peer.conversation_id], [since], MAX_MISSED + 1
     )
-    if len(missed) > MAX_MISSED or since > peer.seq:
+    if len(missed) > MAX_MISSED:
         data.recovered = False
         return data
     changes: list[dict[str, Any]] = []

@@ -234,7 +234,7 @@ class ChatSocket(OrderedSocket):
     async def _room_history(self, request: RoomHistory) -> None:
         self.take(self.user.histories, HISTORIES)
         limit, before = service.check_limit(request.limit), service.read_before(request.before)
-        async with self.node.db.connection() as conn:
+        async with self.node.db.snapshot() as conn:
             room, messages = await service.read_room_history(
                 conn, self.actor, request.room, before=before, limit=limit
             )
@@ -249,7 +249,7 @@ class ChatSocket(OrderedSocket):
     async def _direct_history(self, request: DirectHistory) -> None:
         self.take(self.user.histories, HISTORIES)
         limit, before = service.check_limit(request.limit), service.read_before(request.before)
-        async with self.node.db.connection() as conn:
+        async with self.node.db.snapshot() as conn:
             if request.since is None:
                 data = await direct_history(
                     conn, self.actor, request.user_id, before=before, limit=limit

@@ -352,8 +352,12 @@ ORDER BY m."timestamp" DESC, m.id DESC
 LIMIT $3
 """
 
+# After a crash PostgreSQL may give an id again whose transaction was not committed.
 SELECT_MESSAGE_EXISTS = """
-SELECT EXISTS (SELECT FROM messages WHERE id = $1)
+SELECT EXISTS (
+    SELECT FROM messages
+    WHERE id = $1 AND from_user = $2 AND "timestamp" = $3
+)
 """
 
 
@@ -482,5 +486,7 @@ async def select_conversation_history(
     return as_rows(Message, rows)
 
 
-async def select_message_exists(conn: Connection, message_id: int) -> bool:
-    return bool(await conn.fetchval(SELECT_MESSAGE_EXISTS, message_id))
+async def select_message_exists(
+    conn: Connection, message_id: int, author_id: int, at: datetime
+) -> bool:
+    return bool(await conn.fetchval(SELECT_MESSAGE_EXISTS, message_id, author_id, at))

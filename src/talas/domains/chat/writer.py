@@ -227,7 +227,7 @@ class Writer:
             else:
                 pair = sorted((first.from_user, cast(int, first.to_user)))
                 await sql.lock_conversations(conn, pair[:1], pair[1:])
-            return await sql.select_message_exists(conn, first.id)
+            return await sql.select_message_exists(conn, first.id, first.from_user, first.timestamp)
 
 
 def _refusal(error: Exception) -> TalasError:

@@ -28,6 +28,7 @@ RETRY_S = 1.0
 MAX_SHOWN = 1_000
 _SEATS_AT_ONCE = 5_000
 _SEATS_IN_HINT = 400
+_LOOKS = 3
 
 log = structlog.get_logger()
 
@@ -50,7 +51,12 @@ class Presence:
         self._node_id = node_id
         self._changed: set[Seat] = set()
         self._written: set[Seat] = set()
+        self._told: set[Seat] = set()
+        """Of whom the others have heard that they came; a database that lost what was written does
+        not tell them that they went."""
         self._more = asyncio.Event()
+        self._heard: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
         hub.on_presence = self._note
 
     def _note(self, room_id: int, user_id: int) -> None:
@@ -58,35 +64,73 @@ class Presence:
         self._more.set()
 
     async def run(self) -> None:
-        await asyncio.gather(self._write_changes(), self._live())
+        await asyncio.gather(self._write_changes(), self._live(), self._show_changes())
 
     async def end(self) -> None:
         """The process leaves: its sockets are gone for the others at once."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2), self._db.connection() as conn:
                 await sql.delete_node(conn, self._node_id)
-                await self._announce_went(sorted(self._written))
+                await self._announce_went(sorted(self._told))
 
     async def online(self, room: Room) -> list[int]:
         """The users with a socket in the room, in any process."""
-        async with self._db.connection() as conn:
-            online = set(await sql.select_online(conn, room.id))
+        for _ in range(_LOOKS):
+            before = room.presence
+            async with self._db.connection() as conn:
+                online = set(await sql.select_online(conn, room.id))
+            # What was shown while this was read may be newer.
+            if room.presence == before:
+                break
         # What was not written yet.
         online.update(member.user.id for member in room.members)
         return sorted(online)
 
     def heard(self, event: dict[str, Any]) -> None:
         """A change that a process, perhaps this one, has announced."""
+        self._heard.append(event)
+        self._news.set()
+
+    async def _show_changes(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            heard, self._heard = self._heard, []
+            try:
+                here = await self._who_is_here(heard)
+                for event in heard:
+                    self._show(event, here)
+            except Exception:
+                log.exception("chat.presence_not_shown")
+
+    async def _who_is_here(self, heard: list[dict[str, Any]]) -> set[Seat]:
+        """Of those who went: who went from one process may have come to another, and what that one
+        said of it may have been heard before."""
+        rooms = self._hub.rooms
+        went = {(seat[0], seat[1]) for event in heard for seat in event.get("went", ())}
+        went = {seat for seat in went if seat[0] in rooms}
+        empty: set[Seat] = set()
+        try:
+            for some in _pieces(sorted(went), _SEATS_AT_ONCE):
+                async with self._db.connection() as conn:
+                    empty.update(await sql.select_empty_seats(conn, some))
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return {seat for seat in went if self._is_here(seat)}
+        return {seat for seat in went if seat not in empty or self._is_here(seat)}
+
+    def _show(self, event: dict[str, Any], here: set[Seat]) -> None:
         came, went = defaultdict(list), defaultdict(list)
         for room_id, user_id in event.get("came", ()):
             came[room_id].append(user_id)
         for room_id, user_id in event.get("went", ()):
-            # Who went there may have come here meanwhile.
-            if not self._hub.is_in_room(user_id, room_id):
+            if (room_id, user_id) not in here:
                 went[room_id].append(user_id)
         for room_id in came.keys() | went.keys():
             room = self._hub.rooms.get(room_id)
             if room is not None and room.listeners:
+                room.presence += 1
                 data = PresenceData(room.name, came[room_id], went[room_id])
                 hint_to_all(room.listeners, encode_frame("presence", data))
 
@@ -115,10 +159,9 @@ class Presence:
 
     async def _write(self, changed: set[Seat]) -> None:
         here = {seat for seat in changed if self._is_here(seat)}
-        came = sorted(here - self._written)
-        went = sorted((changed - here) & self._written)
+        went = sorted((changed - here) & (self._written | self._told))
         async with self._db.connection() as conn:
-            for some in _pieces(came, _SEATS_AT_ONCE):
+            for some in _pieces(sorted(here - self._written), _SEATS_AT_ONCE):
                 if not await self._insert(conn, some):
                     self._changed.update(changed)
                     self._more.set()
@@ -126,8 +169,11 @@ class Presence:
             for some in _pieces(went, _SEATS_AT_ONCE):
                 await sql.delete_seats(conn, self._node_id, some)
                 self._written.difference_update(some)
-        self._announce(came=came)
+        came = here - self._told
+        self._announce(came=sorted(came))
+        self._told |= came
         await self._announce_went(went)
+        self._told.difference_update(went)
 
     async def _insert(self, conn: Any, seats: list[Seat]) -> bool:
         """False where the others took this process for dead."""
@@ -171,9 +217,11 @@ class Presence:
         async with self._db.connection() as conn:
             is_new = await sql.upsert_node(conn, self._node_id)
         if is_new:
-            # Nothing that was written is there any more.
+            # Nothing that was written is there any more, and the others may have heard that
+            # everybody went.
             self._changed |= self._written
             self._written.clear()
+            self._told -= {seat for seat in self._told if self._is_here(seat)}
             self._more.set()
 
 
