@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.builders.attachments import create_attachment
 from tests.builders.files import create_doc, create_file
 from tests.builders.products import create_product, create_staff, run_sql
 from tests.builders.storage import stored_files
@@ -20,7 +21,7 @@ from tests.servers import ApiProcess, api_process, environment_of
 
 ORPHANS = tuple(
     f"{shelf}/{'0123456789abcdef' * 2}"
-    for shelf in ("uploads/tracks", "uploads/files", "internal_docs/docs")
+    for shelf in ("uploads/tracks", "uploads/files", "internal_docs/docs", "uploads/chat")
 )
 STRAYS = (
     *("uploads/tracks/.DS_Store", "uploads/files/Thumbs.db", "internal_docs/docs/.nfs000"),
@@ -35,13 +36,14 @@ def api(database_url: str, tmp_path: Path) -> Iterator[ApiProcess]:
 
 
 class House(msgspec.Struct):
-    """One track, one file, one document, and their people."""
+    """One track, one file, one document, one attachment, and their people."""
 
     api: ApiProcess
     owner: Account
     track: dict[str, Any]
     file: dict[str, Any]
     doc: dict[str, Any]
+    attachment: dict[str, Any]
 
     def object_of(self, table: str) -> Path:
         """Of the one row that the table has."""
@@ -59,6 +61,7 @@ def house(api: ApiProcess) -> House:
         create_track(api, owner.token),
         create_file(api, owner.token, create_gear(api, owner)["id"]),
         create_doc(api, staff.token, create_product(api, staff.token)["id"]),
+        create_attachment(api, owner.token),
     )
 
 
@@ -102,7 +105,7 @@ def test_all_in_order(house: House) -> None:
     for words in ((), ("--dry-run",)):
         result = reconcile(house.api, *words)
         assert result.code == 0, result
-        for shelf in ("tracks", "files", "docs"):
+        for shelf in ("tracks", "files", "docs", "attachments"):
             assert result.counts(shelf) == [1, 1, 0, 0, 0]
     assert stored_files(house.api) == before
 
@@ -116,7 +119,7 @@ def test_deletes_what_belongs_to_nothing(house: House) -> None:
     assert all(path.exists() for path in orphans)
     result = reconcile(house.api)
     assert result.code == 0, result
-    for shelf in ("tracks", "files", "docs"):
+    for shelf in ("tracks", "files", "docs", "attachments"):
         assert result.counts(shelf) == [2, 1, 1, 0, 0]
     assert stored_files(house.api) == before
     assert reconcile(house.api, "--dry-run").code == 0
@@ -132,7 +135,7 @@ def test_leaves_what_is_not_talas_own(house: House) -> None:
         os.utime(stray, (0, 0))
     result = reconcile(house.api)
     assert result.code == 0, result
-    for shelf in ("tracks", "files", "docs"):
+    for shelf in ("tracks", "files", "docs", "attachments"):
         assert result.counts(shelf)[1:] == [1, 0, 0, 0]
     assert all(stray.exists() for stray in strays)
     assert before <= stored_files(house.api)
@@ -150,7 +153,7 @@ def test_names_what_is_lost_and_keeps_its_row(house: House) -> None:
     create_track(house.api, house.owner.token, title="whole")
     rows = run_sql(house.api, "SELECT storage_key FROM tracks ORDER BY id")
     (house.api.data_dir / "uploads" / rows[0][0]).unlink()
-    for table in ("files", "product_docs"):
+    for table in ("files", "product_docs", "chat_uploads"):
         house.object_of(table).unlink()
     for words in (("--dry-run",), ()):
         result = reconcile(house.api, *words)
@@ -159,6 +162,8 @@ def test_names_what_is_lost_and_keeps_its_row(house: House) -> None:
         assert result.counts("files") == result.counts("docs") == [0, 1, 0, 1, 1]
         assert f"files: id {house.file['id']} has lost its file" in result.output
         assert f"docs: id {house.doc['id']} has lost its file" in result.output
+        assert result.counts("attachments") == [0, 1, 0, 1, 1]
+        assert f"attachments: id {house.attachment['id']} has lost its file" in result.output
     client, token = house.api.client, house.owner.token
     track = client.get(f"/tracks/{house.track['id']}", token=token).json()["data"]
     assert track["status"] == "failed"

@@ -113,15 +113,24 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING id
 """
 
-SELECT_UPLOADS = """
+# Lateral, for each row by itself: EXISTS would be answered by reading every use of every upload.
+_USE = """
+LEFT JOIN LATERAL (
+    SELECT l.message_id
+    FROM message_uploads AS l
+    WHERE l.upload_id = u.id
+    LIMIT 1
+) AS used ON true"""
+
+SELECT_UPLOADS = f"""
 SELECT
-    u.id, u.name, u.media_type, u.kind, u.size, u.created_at,
-    EXISTS (SELECT FROM message_uploads AS l WHERE l.upload_id = u.id)
+    u.id, u.name, u.media_type, u.kind, u.size, u.created_at, used.message_id IS NOT NULL
 FROM chat_uploads AS u
+{_USE}
 WHERE u.user_id = $1
 ORDER BY u.id DESC
 LIMIT $2 OFFSET $3
-"""
+"""  # noqa: S608
 
 COUNT_UPLOADS = """
 SELECT count(*)
@@ -183,13 +192,14 @@ WHERE u.id = ANY($1::int[])
 RETURNING u.storage_key
 """
 
-SELECT_OLD = """
-SELECT u.id, NOT EXISTS (SELECT FROM message_uploads AS l WHERE l.upload_id = u.id)
+SELECT_OLD = f"""
+SELECT u.id, used.message_id IS NULL
 FROM chat_uploads AS u
+{_USE}
 WHERE u.id > $1 AND u.created_at < now() - make_interval(secs => $2)
 ORDER BY u.id
 LIMIT 1000
-"""
+"""  # noqa: S608
 
 SELECT_KNOWN_KEYS = """
 SELECT storage_key
