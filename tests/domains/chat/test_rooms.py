@@ -85,6 +85,7 @@ def test_an_owner_changes_everything(api: ApiProcess) -> None:
     assert {key: after[key] for key in body} == {**kept, "created_by": ann.id}
     [(kind, data)] = events_of(api, room["id"])
     expected = {key: kept[key] for key in body if key not in ("seq", "created_by")}
+    expected["renamed_from"] = room["name"]
     assert (kind, data) == ("room", {"action": "changed", **expected})
     for name in (room["name"], kept["name"]):
         assert api.client.get(f"/chat/rooms/{name}", token=bob.token).status_code == 404

@@ -44,6 +44,11 @@ class RoomHit(msgspec.Struct, kw_only=True):
     member_count: int
     created_by: int | None
     created_at: dt.datetime
+    unread: int
+    role: str | None
+    closed: bool
+    history: str
+    slow_mode_s: int
     highlight: Highlight
 
 

@@ -15,11 +15,11 @@ from talas.domains.chat.errors import RoomNotFound
 from talas.domains.chat.rooms import sql
 from talas.domains.chat.rooms.names import check_room_name
 from talas.domains.chat.rooms.schemas import MAX_DESCRIPTION, CreateRoom
-from talas.domains.chat.rooms.sql import DetailedRoom, FoundRoom, ListedRoom
+from talas.domains.chat.rooms.sql import DetailedRoom, ListedRoom
 from talas.domains.chat.sql import insert_member
 
 MAX_SEARCH = 100
-CountedT = TypeVar("CountedT", bound=FoundRoom)
+CountedT = TypeVar("CountedT", bound=ListedRoom)
 
 
 async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> ListedRoom:
@@ -54,7 +54,7 @@ async def list_rooms(
     return await _counted(conn, rooms), total
 
 
-async def list_by_ids(conn: Connection, user_id: int, room_ids: list[int]) -> list[FoundRoom]:
+async def list_by_ids(conn: Connection, user_id: int, room_ids: list[int]) -> list[ListedRoom]:
     """Those of them that are public or have the user as a member, in any order."""
     rooms = await sql.select_rooms_by_ids(conn, room_ids, user_id=user_id)
     return await _counted(conn, rooms)

@@ -10,7 +10,11 @@ from talas.core.http.pagination import Page, Window
 from talas.core.trigrams import may_contain
 
 
-class FoundRoom(msgspec.Struct, frozen=True):
+class ListedRoom(msgspec.Struct, frozen=True):
+    """As one user sees it. ``unread`` counts what others have said since the user has read, up to
+    1,000; ``role`` is null for who is no member. ``history`` says from where on members see what
+    was said: from the start, or from their joining."""
+
     id: int
     name: str
     description: str | None
@@ -18,13 +22,6 @@ class FoundRoom(msgspec.Struct, frozen=True):
     member_count: int
     created_by: int | None
     created_at: datetime
-
-
-class ListedRoom(FoundRoom, frozen=True):
-    """As one user sees it. ``unread`` counts what others have said since the user has read, up to
-    1,000; ``role`` is null for who is no member. ``history`` says from where on members see what
-    was said: from the start, or from their joining."""
-
     unread: int
     role: str | None
     closed: bool
@@ -44,7 +41,6 @@ class DetailedRoom(ListedRoom, frozen=True):
 
 
 # S608 below: what is put together are constants of this file.
-_FOUND = "r.id, r.name, r.description, r.is_private, 0, r.created_by, r.created_at"
 
 
 def unread(room: str, member: str) -> str:
@@ -68,8 +64,9 @@ def unread(room: str, member: str) -> str:
   )"""  # noqa: S608
 
 
-_COLUMNS = f"""{_FOUND}, {unread("r", "mine")}, mine.role,
-  r.closed_at IS NOT NULL, r.history, r.slow_mode_s"""
+_COLUMNS = f"""
+  r.id, r.name, r.description, r.is_private, 0, r.created_by, r.created_at, {unread("r", "mine")},
+  mine.role, r.closed_at IS NOT NULL, r.history, r.slow_mode_s"""
 _MINE = "LEFT JOIN room_members AS mine ON mine.room_id = r.id AND mine.user_id = $1"
 
 
@@ -171,13 +168,12 @@ RETURNING
 """
 
 SELECT_ROOMS_BY_IDS = f"""
-SELECT {_FOUND}
+SELECT {_COLUMNS}
 FROM rooms AS r
+{_MINE}
 WHERE r.id = ANY($2::INT[])
   AND r.kind = 'room'
-  AND (NOT r.is_private OR EXISTS (
-    SELECT FROM room_members AS mine WHERE mine.room_id = r.id AND mine.user_id = $1
-  ))
+  AND (NOT r.is_private OR mine.user_id IS NOT NULL)
 """  # noqa: S608
 
 SELECT_DETAILS = f"""
@@ -283,9 +279,9 @@ WHERE muted_until < now()
 
 async def select_rooms_by_ids(
     conn: Connection, room_ids: list[int], *, user_id: int
-) -> list[FoundRoom]:
+) -> list[ListedRoom]:
     """Those with these ids that the user may find; without their members' number, which is 0."""
-    return as_rows(FoundRoom, await conn.fetch(SELECT_ROOMS_BY_IDS, user_id, room_ids))
+    return as_rows(ListedRoom, await conn.fetch(SELECT_ROOMS_BY_IDS, user_id, room_ids))
 
 
 async def select_rooms(conn: Connection, window: Window, *, user_id: int) -> list[ListedRoom]:
