@@ -100,6 +100,33 @@ ACCEPTED: dict[str, tuple[bytes, str]] = {
 }
 
 
+MISLABELLED: list[tuple[bytes, str]] = [
+    (b"<!doctype html><script>alert(1)</script>" * 3000, "manual.pdf"),
+    (b"<!doctype html><script>alert(1)</script>", "manual.html"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "drawing.svg"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "drawing.png"),
+    (b"alert(1)", "script.js"),
+    (b"<html><script>alert(1)</script>%PDF-1.7\n", "polyglot.pdf"),
+    (b"GIF89a/*" + bytes(100), "picture.png"),
+    (pdf(), "picture.jpg"),
+    (png(), "manual.pdf"),
+    (b"MZ\x90\0" + bytes(5000), "setup.zip"),
+    (archive(), "letter.docx"),
+    (b"latin-1: \xe9", "notes.txt"),
+    (pdf(), "manual.pdf.exe"),
+    (pdf(), "manual"),
+    (pdf(), "..."),
+]
+"""Content that is not what the name says, or of no kind that is accepted."""
+BOMBS: list[tuple[bytes, str]] = [
+    (png(width=100_000, height=100_000), "bomb.png"),
+    (jpeg(width=65_535, height=65_535), "bomb.jpg"),
+    (jpeg(width=65_535, height=65_535, before_frame=250_000), "bomb.jpg"),
+    (webp(width=16_384, height=16_384), "bomb.webp"),
+]
+"""Pictures that would fill the memory, of 300,000 bytes at most."""
+
+
 def post_file(
     api: ApiProcess,
     token: str,

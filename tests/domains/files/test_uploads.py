@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 from tests import raw_http
-from tests.builders.files import archive, create_file, jpeg, pdf, png, post_file, webp
+from tests.builders.files import BOMBS, MISLABELLED, create_file, pdf, post_file
 from tests.builders.products import run_sql
 from tests.builders.storage import stored_files
 from tests.builders.tracks import multipart
@@ -36,23 +36,7 @@ def _upload(api: ApiProcess, shelf: Shelf, content: bytes, filename: str) -> htt
 @pytest.mark.usefixtures("_nothing_stays")
 @pytest.mark.parametrize(
     ("content", "filename"),
-    [
-        (b"<!doctype html><script>alert(1)</script>" * 3000, "manual.pdf"),
-        (b"<!doctype html><script>alert(1)</script>", "manual.html"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "drawing.svg"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "drawing.png"),
-        (b"alert(1)", "script.js"),
-        (b"<html><script>alert(1)</script>%PDF-1.7\n", "polyglot.pdf"),
-        (b"GIF89a/*" + bytes(100), "picture.png"),
-        (pdf(), "picture.jpg"),
-        (png(), "manual.pdf"),
-        (b"MZ\x90\0" + bytes(5000), "setup.zip"),
-        (archive(), "letter.docx"),
-        (b"latin-1: \xe9", "notes.txt"),
-        (pdf(), "manual.pdf.exe"),
-        (pdf(), "manual"),
-        (pdf(), "..."),
-    ],
+    MISLABELLED,
 )
 def test_content_and_name_must_agree(
     api: ApiProcess, shelf: Shelf, content: bytes, filename: str
@@ -66,12 +50,7 @@ def test_content_and_name_must_agree(
 @pytest.mark.usefixtures("_nothing_stays")
 @pytest.mark.parametrize(
     ("content", "filename"),
-    [
-        (png(width=100_000, height=100_000), "bomb.png"),
-        (jpeg(width=65_535, height=65_535), "bomb.jpg"),
-        (jpeg(width=65_535, height=65_535, before_frame=250_000), "bomb.jpg"),
-        (webp(width=16_384, height=16_384), "bomb.webp"),
-    ],
+    BOMBS,
 )
 def test_pictures_have_so_many_pixels_at_most(
     api: ApiProcess, shelf: Shelf, content: bytes, filename: str
