@@ -7,8 +7,9 @@ from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
 from talas.core.http.pagination import paged
 from talas.core.http.request import Request
 from talas.domains.chat.messages import service
+from talas.domains.chat.messages.reactions.sql import Reacting
 from talas.domains.chat.messages.schemas import EditMessage, PlacedMessage
-from talas.domains.chat.messages.sql import EarlierContent, Reacting
+from talas.domains.chat.messages.sql import EarlierContent
 from talas.domains.chat.schemas import HistoryMessage
 
 

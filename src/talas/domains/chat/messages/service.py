@@ -26,8 +26,10 @@ from talas.domains.chat.messages.access import (
 )
 from talas.domains.chat.messages.emoji import check_emoji
 from talas.domains.chat.messages.mentions import resolve_mentions, store_mentions
+from talas.domains.chat.messages.reactions import sql as reactions
+from talas.domains.chat.messages.reactions.sql import Reacting
 from talas.domains.chat.messages.schemas import PlacedMessage
-from talas.domains.chat.messages.sql import EarlierContent, Reacting
+from talas.domains.chat.messages.sql import EarlierContent
 from talas.domains.chat.schemas import HistoryMessage, Reaction
 from talas.domains.chat.service import check_content
 from talas.domains.chat.sql import Message
@@ -104,15 +106,15 @@ async def react(conn: Connection, actor: Actor, message_id: int, emoji: str) -> 
     message would be refused, Conflict for one that is deleted or has too many different ones."""
     emoji = check_emoji(emoji)
     held = await _hold_to_react(conn, actor, message_id)
-    mine, anybodys = await sql.select_has_reacted(conn, message_id, emoji, actor.user_id)
+    mine, anybodys = await reactions.select_has_reacted(conn, message_id, emoji, actor.user_id)
     if mine:
         return _unchanged(held)
-    if not anybodys and await sql.count_emoji(conn, message_id) >= MAX_EMOJI_PER_MESSAGE:
+    if not anybodys and await reactions.count_emoji(conn, message_id) >= MAX_EMOJI_PER_MESSAGE:
         raise Conflict(
             f"A message can have {MAX_EMOJI_PER_MESSAGE} different reactions",
             code="too_many_reactions",
         )
-    await sql.insert_reaction(conn, message_id, emoji, actor.user_id)
+    await reactions.insert_reaction(conn, message_id, emoji, actor.user_id)
     return await _append(conn, actor, held, "react", {"emoji": emoji})
 
 
@@ -120,7 +122,7 @@ async def unreact(conn: Connection, actor: Actor, message_id: int, emoji: str) -
     """As ``react``."""
     emoji = check_emoji(emoji)
     held = await _hold_to_react(conn, actor, message_id)
-    if not await sql.delete_reaction(conn, message_id, emoji, actor.user_id):
+    if not await reactions.delete_reaction(conn, message_id, emoji, actor.user_id):
         return _unchanged(held)
     return await _append(conn, actor, held, "unreact", {"emoji": emoji})
 
@@ -154,9 +156,9 @@ async def unpin(conn: Connection, actor: Actor, message_id: int) -> Change:
 async def show_message(conn: Connection, actor: Actor, message_id: int) -> PlacedMessage:
     """Raises MessageNotFound."""
     await access_message(conn, actor, message_id)
-    reactions = await reactions_of(conn, [message_id], actor.user_id)
+    known = await reactions_of(conn, [message_id], actor.user_id)
     for message in await sql.select_by_ids(conn, [message_id]):
-        return PlacedMessage.in_place(message, reactions.get(message_id))
+        return PlacedMessage.in_place(message, known.get(message_id))
     raise MessageNotFound
 
 
@@ -173,8 +175,10 @@ async def list_reacting(
     InvalidData."""
     emoji = None if emoji is None else check_emoji(emoji)
     await access_message(conn, actor, message_id)
-    rows = await sql.select_reacting(conn, message_id, emoji, limit=page.limit, offset=page.offset)
-    return rows, await sql.count_reacting(conn, message_id, emoji)
+    rows = await reactions.select_reacting(
+        conn, message_id, emoji, limit=page.limit, offset=page.offset
+    )
+    return rows, await reactions.count_reacting(conn, message_id, emoji)
 
 
 async def list_room_pins(conn: Connection, actor: Actor, name: str) -> list[HistoryMessage]:
@@ -198,22 +202,22 @@ async def list_mentions(
 ) -> tuple[list[PlacedMessage], int]:
     """Messages that mention the actor and that the actor may see, newest first; and how many."""
     found = await sql.select_mentions_of(conn, actor.user_id, limit=page.limit, offset=page.offset)
-    reactions = await reactions_of(conn, [message.id for message in found], actor.user_id)
+    known = await reactions_of(conn, [message.id for message in found], actor.user_id)
     total = await sql.count_mentions_of(conn, actor.user_id)
-    return [PlacedMessage.in_place(one, reactions.get(one.id)) for one in found], total
+    return [PlacedMessage.in_place(one, known.get(one.id)) for one in found], total
 
 
 async def shown(conn: Connection, user_id: int, messages: list[Message]) -> list[HistoryMessage]:
     """As the HTTP routes show them to the user, with reactions."""
-    reactions = await reactions_of(conn, [message.id for message in messages], user_id)
-    return [HistoryMessage.of(message, reactions.get(message.id)) for message in messages]
+    known = await reactions_of(conn, [message.id for message in messages], user_id)
+    return [HistoryMessage.of(message, known.get(message.id)) for message in messages]
 
 
 async def reactions_of(
     conn: Connection, message_ids: list[int], user_id: int
 ) -> dict[int, list[Reaction]]:
     """By message, for those that have some."""
-    return await sql.select_reactions(conn, message_ids, user_id) if message_ids else {}
+    return await reactions.select_reactions(conn, message_ids, user_id) if message_ids else {}
 
 
 async def _check_may_delete(conn: Connection, actor: Actor, held: Held) -> None:
