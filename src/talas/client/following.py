@@ -171,7 +171,7 @@ class Following:
             return None
         room = self._rooms.get(_key(event.renamed_from))
         if room is not None:
-            self._rename(room, event.room)
+            self._rename(room, event.room or "")
         return room
 
     def _rename(self, room: Room, name: str) -> None:
