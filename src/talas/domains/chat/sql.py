@@ -452,7 +452,7 @@ async def insert_messages(
     columns = [list(column) for column in zip(*map(msgspec.structs.astuple, new), strict=True)]
     # An array of arrays would have to be rectangular.
     mentions = columns.pop()
-    columns.append([f"{{{','.join(map(str, ids))}}}" if ids else None for ids in mentions])
+    columns.append(["{" + ",".join(map(str, ids)) + "}" if ids else None for ids in mentions])
     rows = await conn.fetch(
         INSERT_MESSAGES,
         list(room_tops),

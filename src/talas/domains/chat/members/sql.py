@@ -355,13 +355,10 @@ async def delete_all_of_user(conn: Connection, user_id: int, room_ids: list[int]
     """Memberships of these rooms and what else the chat keeps of an account beside what it said."""
     await conn.execute(DELETE_MEMBERSHIPS, user_id)
     await conn.execute(DELETE_INVITES_IN, user_id, room_ids)
-    for statement in (
-        DELETE_REMOVALS_OF,
-        DELETE_MUTES_OF,
-        DELETE_BLOCKS,
-        DELETE_PREFERENCES,
-        DELETE_READS,
-        DELETE_NOTIFICATIONS,
-    ):
-        await conn.execute(statement, user_id)
+    await conn.execute(DELETE_REMOVALS_OF, user_id)
+    await conn.execute(DELETE_MUTES_OF, user_id)
+    await conn.execute(DELETE_BLOCKS, user_id)
+    await conn.execute(DELETE_PREFERENCES, user_id)
+    await conn.execute(DELETE_READS, user_id)
+    await conn.execute(DELETE_NOTIFICATIONS, user_id)
     await conn.execute(DELETE_PRESENCE, user_id, [0, *room_ids])
