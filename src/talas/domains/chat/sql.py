@@ -189,11 +189,6 @@ VALUES ($1, $2, $3)
 ON CONFLICT (room_id, user_id) DO NOTHING
 """
 
-DELETE_MEMBERSHIPS = """
-DELETE FROM room_members
-WHERE user_id = $1
-"""
-
 # By the database's clock, which is one for all processes.
 SELECT_SPEAKERS = """
 SELECT
@@ -401,10 +396,6 @@ async def update_spoke_at(conn: Connection, room_ids: list[int], user_ids: list[
 
 async def lock_rooms(conn: Connection, room_ids: list[int]) -> list[LockedRoom]:
     return as_rows(LockedRoom, await conn.fetch(LOCK_ROOMS, room_ids))
-
-
-async def delete_memberships(conn: Connection, user_id: int) -> None:
-    await conn.execute(DELETE_MEMBERSHIPS, user_id)
 
 
 async def insert_conversations(conn: Connection, lows: list[int], highs: list[int]) -> None:
