@@ -18,7 +18,7 @@ DROP TABLE room_mutes;
 DROP INDEX room_members_order_idx;
 
 DROP INDEX messages_words_idx;
-DROP FUNCTION message_words(INT, INT, TEXT);
+DROP FUNCTION message_words(TEXT);
 ALTER TABLE messages
     DROP COLUMN edited_at,
     DROP COLUMN deleted_at,

@@ -196,15 +196,12 @@ CREATE UNLOGGED TABLE chat_presence (
 );
 CREATE INDEX chat_presence_node_idx ON chat_presence (node_id);
 
--- Words of a message, without case and accents, and the place that it stands in: a search of one's
--- own rooms reads only what was said there. ASCII takes the short way; beyond it quotation marks,
--- dashes and the like would be taken for letters. What it costs makes the planner ask the index
--- rather than cut messages into words again.
-CREATE FUNCTION message_words(room_id INT, conversation_id INT, content TEXT) RETURNS tsvector
+-- Words of a message, without case and accents. ASCII takes the short way; beyond it quotation
+-- marks, dashes and the like would be taken for letters. What it costs makes the planner ask the
+-- index rather than cut messages into words again.
+CREATE FUNCTION message_words(content TEXT) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000 AS $$
-    SELECT array_to_tsvector(
-        ARRAY[CASE WHEN room_id IS NULL THEN '#c' || conversation_id ELSE '#r' || room_id END]
-    ) || to_tsvector(
+    SELECT to_tsvector(
         'pg_catalog.simple',
         CASE
             WHEN octet_length(content) = length(content) THEN content
@@ -215,8 +212,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000 AS $$
         END
     )
 $$;
-CREATE INDEX messages_words_idx ON messages
-    USING gin (message_words(room_id, conversation_id, content))
+CREATE INDEX messages_words_idx ON messages USING gin (message_words(content))
     WITH (gin_pending_list_limit = 512);
 
 SELECT drop_count('rooms');

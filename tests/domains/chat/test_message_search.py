@@ -210,7 +210,7 @@ async def filled(db: asyncpg.Connection, make_person: MakePerson) -> Person:
     )
     await db.execute(
         "CREATE INDEX messages_words_idx ON messages "
-        "USING gin (message_words(room_id, conversation_id, content))"
+        "USING gin (message_words(content))"
     )
     await db.execute("VACUUM ANALYZE messages")
     return ann

@@ -68,15 +68,15 @@ async def select_conversation_place(conn: Connection, conversation_id: int) -> P
     return Places([], [], [conversation_id], int(size or 0))
 
 
-# Cut into words as messages are, by the same function; its word for a place is taken off.
+# Cut into words as messages are, by the same function.
 SELECT_TSQUERY = r"""
 SELECT string_agg(
   '''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''' || asked.ending, ' & '
 )
 FROM (
-  SELECT unnest(tsvector_to_array(ts_delete(message_words(1, NULL, $1), '#r1'))), ''
+  SELECT unnest(tsvector_to_array(message_words($1))), ''
   UNION ALL
-  SELECT unnest(tsvector_to_array(ts_delete(message_words(1, NULL, $2), '#r1'))), ':*'
+  SELECT unnest(tsvector_to_array(message_words($2))), ':*'
 ) AS asked (word, ending)
 """
 
@@ -121,7 +121,7 @@ LEFT JOIN unnest($1::INT[], $2::BIGINT[]) AS seat (room_id, visible_from)
   ON seat.room_id = m.room_id
 WHERE m.id >= $5 AND m.id < $6
   AND (m.room_id = ANY($1::INT[]) OR m.conversation_id = ANY($3::INT[]))
-  AND message_words(m.room_id, m.conversation_id, m.content) @@ $4::TSQUERY
+  AND message_words(m.content) @@ $4::TSQUERY
   AND m.deleted_at IS NULL
   AND m.seq > coalesce(seat.visible_from, 0)
 ORDER BY m.id DESC
