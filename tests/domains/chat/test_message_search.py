@@ -147,15 +147,6 @@ async def test_questions_that_are_none(
     assert api.client.get("/chat/search", params={"q": "x"}).status_code == 401
 
 
-async def test_places_are_no_words(api: ApiProcess, make_person: MakePerson) -> None:
-    """Where a message stands is in its index entry, and cannot be asked for."""
-    ann = await make_person()
-    say(api, ann, open_room(api, ann), "text")
-    for q in ("#r", "#r1", "'#r1'", "#c"):
-        answer = api.client.get("/chat/search", token=ann.token, params={"q": q})
-        assert answer.status_code == 400 or answer.json()["data"] == []
-
-
 @pytest.fixture
 async def filled(db: asyncpg.Connection, make_person: MakePerson) -> Person:
     """Somebody in 300 rooms, one of them big, and in 500 conversations; there are as many rooms of
