@@ -104,6 +104,60 @@ async def create_room(
     return int(room_id)
 
 
+async def keep_unannounced(
+    conn: asyncpg.Connection, room: str, author: Person, content: str, *, age_s: float = 0
+) -> int:
+    """A message in a room of which no process was told; its ``seq``."""
+    return int(
+        await conn.fetchval(
+            """
+            WITH top AS (
+                UPDATE rooms SET seq = seq + 1 WHERE name = $1 RETURNING id, seq
+            )
+            INSERT INTO messages (from_user, room, room_id, content, seq, "timestamp")
+            SELECT $2, $1, top.id, $3, top.seq, clock_timestamp() - make_interval(secs => $4)
+            FROM top
+            RETURNING seq
+            """,
+            room,
+            author.id,
+            content,
+            age_s,
+        )
+    )
+
+
+async def keep_direct_unannounced(
+    conn: asyncpg.Connection, author: Person, to: Person, content: str, *, age_s: float = 0
+) -> int:
+    """As ``keep_unannounced``, of a direct message."""
+    low, high = sorted((author.id, to.id))
+    return int(
+        await conn.fetchval(
+            """
+            WITH top AS (
+                INSERT INTO conversations AS c (user_low, user_high, seq)
+                VALUES ($1, $2, 1)
+                ON CONFLICT (user_low, user_high) DO UPDATE SET seq = c.seq + 1
+                RETURNING id, seq
+            )
+            INSERT INTO messages (
+                from_user, to_user, conversation_id, content, seq, "timestamp"
+            )
+            SELECT $3, $4, top.id, $5, top.seq, clock_timestamp() - make_interval(secs => $6)
+            FROM top
+            RETURNING seq
+            """,
+            low,
+            high,
+            author.id,
+            to.id,
+            content,
+            age_s,
+        )
+    )
+
+
 class ChatProcess:
     """``talas chat`` in a process of its own."""
 
@@ -127,6 +181,7 @@ class ChatProcess:
                 "RATE_LIMITS": "on" if settings.rate_limits else "off",
                 "CORS_ALLOWED_ORIGINS": ",".join(settings.http.cors_origins),
                 "METRICS_TOKEN": settings.http.metrics_token or "",
+                "REDIS_URL": settings.redis_url or "",
                 **self._variables,
             },
         )
@@ -212,6 +267,19 @@ class Client:
         await asyncio.sleep(seconds)
         await self.send(type="ping")
         return (await self.receive())["type"] == "pong"
+
+    async def receive_until(
+        self, kind: str, timeout: float = 10, **wanted: Any
+    ) -> list[dict[str, Any]]:
+        """All frames until one of this kind with these data has come, that one too."""
+        frames: list[dict[str, Any]] = []
+        async with asyncio.timeout(timeout):
+            while True:
+                frame = json.loads(await self.socket.recv())
+                frames.append(frame)
+                data = frame.get("data", {})
+                if frame["type"] == kind and all(data.get(k) == v for k, v in wanted.items()):
+                    return frames
 
     async def close_code(self, timeout: float = 5) -> int | None:
         """Once the server has closed; what it sent before is skipped."""

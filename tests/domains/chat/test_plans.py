@@ -63,7 +63,7 @@ async def test_no_hot_statement_reads_a_whole_table(filled: asyncpg.Connection) 
     user_id = await filled.fetchval("SELECT min(user_low) FROM conversations")
     hot: dict[str, tuple[object, ...]] = {
         sql.SELECT_ROOM: (name_key(unique_name("R")), user_id),
-        sql.SELECT_MEMBERSHIPS: ([1, 2], [user_id, user_id]),
+        sql.SELECT_SPEAKERS: ([1, 2], [user_id, user_id]),
         sql.LOCK_ROOMS: ([1, 2, 3],),
         sql.LOCK_CONVERSATIONS: ([user_id], [user_id + 1]),
         sql.SELECT_ACTIVE_NAMES: ([user_id],),
