@@ -11,7 +11,12 @@ from talas.domains.chat.events import sql as events
 from talas.domains.chat.messages import service as messages
 from talas.domains.chat.messages.service import Change as Changed
 from talas.domains.chat.schemas import Change, Delete, Edit, Pin, React, Unpin, Unreact
-from talas.domains.chat.sql import select_is_blocked, select_message
+from talas.domains.chat.sql import (
+    select_is_blocked,
+    select_message,
+    select_room_by_id,
+    select_speakers,
+)
 
 
 async def change(conn: Connection, actor: Actor, request: Change, *, address: str) -> Changed:
@@ -52,3 +57,13 @@ async def check_may_signal(conn: Connection, actor: Actor, user_id: int) -> None
     peer = await access_peer(conn, actor, user_id)
     if peer.status != "active" or await select_is_blocked(conn, user_id, actor.user_id):
         raise UserNotFound
+
+
+async def may_signal_in(conn: Connection, actor: Actor, room_id: int) -> bool:
+    """Whether the actor could say something in the room; slow mode does not count."""
+    room = await select_room_by_id(conn, room_id, actor.user_id)
+    if room is None or room.closed:
+        return False
+    seat = (room_id, actor.user_id)
+    speaker = (await select_speakers(conn, [seat[0]], [seat[1]])).get(seat)
+    return speaker is not None and speaker.muted_until is None

@@ -52,20 +52,6 @@ def tell_typing(node: Node, member: Member, *, room_id: int | None, to: int | No
     node.bus.send(EPHEMERAL, {"kind": "typing", "room_id": room_id, "to": to, **who})
 
 
-def tell_read(
-    node: Node,
-    user_id: int,
-    seq: int,
-    *,
-    room_id: int | None = None,
-    other_id: int | None = None,
-    shared: bool = False,
-) -> None:
-    """``shared``: the other side of the conversation is told too."""
-    where = {"room_id": room_id, "other_id": other_id, "shared": shared}
-    node.bus.send(EPHEMERAL, {"kind": "read", "user_id": user_id, "seq": seq, **where})
-
-
 def show_hint(node: Node, event: dict[str, Any]) -> None:
     """See EPHEMERAL."""
     match event.get("kind"):

@@ -19,7 +19,7 @@ from talas.domains.chat.errors import (
     UserNotFound,
 )
 from talas.domains.chat.frames import BadFrame, encode_event, encode_frame
-from talas.domains.chat.hints import may_type, tell_read, tell_typing
+from talas.domains.chat.hints import may_type, tell_typing
 from talas.domains.chat.hub import Room
 from talas.domains.chat.inbox import OrderedSocket, Work
 from talas.domains.chat.limits import (
@@ -32,6 +32,7 @@ from talas.domains.chat.places import Post
 from talas.domains.chat.posting import Kept, Outcome
 from talas.domains.chat.presence.service import MAX_SHOWN, PresenceData
 from talas.domains.chat.reads import service as reads
+from talas.domains.chat.reads.schemas import ReadUpTo
 from talas.domains.chat.resuming import Resumption, direct_history, missed_directs
 from talas.domains.chat.schemas import (
     AckData,
@@ -208,28 +209,22 @@ class ChatSocket(OrderedSocket):
         place = ("room", room_id) if room_id is not None else ("to", request.to or 0)
         if not may_type(self, place, self.loop.time()):
             return
-        if request.to is not None:
-            async with self.node.db.connection() as conn:
+        async with self.node.db.connection() as conn:
+            if request.to is not None:
                 await changes.check_may_signal(conn, self.actor, request.to)
+            elif not await changes.may_signal_in(conn, self.actor, place[1]):
+                return
         tell_typing(self.node, self, room_id=room_id, to=request.to)
 
     async def _read(self, request: Read) -> None:
         if (request.room is None) == (request.user_id is None):
             raise BadFrame("read needs either room or with", request.id)
-        user_id = self.user.id
+        mark = ReadUpTo(request.seq)
         async with self.node.db.transaction() as conn:
             if request.room is not None:
-                room = await access_room(conn, self.actor, request.room)
-                seq = await reads.mark_room_read(conn, self.actor, request.room, request.seq)
+                await reads.read_room(conn, self.actor, request.room, mark)
             else:
-                other = request.user_id or 0
-                _, seq, shared = await reads.mark_conversation_read(
-                    conn, self.actor, other, request.seq
-                )
-        if request.room is not None:
-            tell_read(self.node, user_id, seq, room_id=room.id)
-        else:
-            tell_read(self.node, user_id, seq, other_id=other, shared=shared)
+                await reads.read_conversation(conn, self.actor, request.user_id or 0, mark)
 
     async def _room_history(self, request: RoomHistory) -> None:
         self.take(self.user.histories, HISTORIES)

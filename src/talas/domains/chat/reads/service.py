@@ -25,26 +25,13 @@ class _Moved(NamedTuple):
     moved: bool
 
 
-async def mark_room_read(conn: Connection, actor: Actor, name: str, seq: int) -> int:
-    """How far the actor has read now; notifications of what lies before are read too. Raises
-    RoomNotFound, NotJoined, InvalidData for a negative number."""
-    return (await _mark_room(conn, actor, name, seq)).seq
-
-
-async def mark_conversation_read(
-    conn: Connection, actor: Actor, user_id: int, seq: int
-) -> tuple[int | None, int, bool]:
-    """The conversation (None as long as nobody has said anything), how far the actor has read, and
-    whether the other side may learn of it. Raises UserNotFound, InvalidData."""
-    mark = await _mark_conversation(conn, actor, user_id, seq)
-    shared = mark.place_id is not None
-    shared = shared and await sql.select_shares_reads(conn, actor.user_id, user_id)
-    return mark.place_id, mark.seq, shared
-
-
 async def read_room(conn: Connection, actor: Actor, name: str, body: ReadUpTo) -> int:
-    """As ``mark_room_read``; the actor's sockets hear of it. Raises MessageNotFound for a message
-    that does not stand in the room."""
+    """How far the actor has read now; notifications of what lies before are read too. Where that is
+    further than before, the actor's sockets hear of it.
+
+    Raises RoomNotFound, NotJoined, InvalidData for a negative number, and MessageNotFound for a
+    message that does not stand in the room.
+    """
     body.check()
     seq = EVERYTHING if body.seq is None else body.seq
     if body.message_id is not None:
@@ -60,8 +47,8 @@ async def read_room(conn: Connection, actor: Actor, name: str, body: ReadUpTo) -
 
 
 async def read_conversation(conn: Connection, actor: Actor, user_id: int, body: ReadUpTo) -> int:
-    """As ``mark_conversation_read``; the sockets of the actor hear of it, and those of the other
-    side if they may. Raises MessageNotFound for a message that does not stand there."""
+    """As ``read_room``; the other side's sockets hear of it too, if they may. Raises UserNotFound,
+    InvalidData, MessageNotFound."""
     body.check()
     seq = EVERYTHING if body.seq is None else body.seq
     if body.message_id is not None:
