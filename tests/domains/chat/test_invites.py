@@ -1,5 +1,6 @@
 """Invitations by link let in who holds them, as many as they say and no more."""
 
+import asyncio
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
 from talas.domains.chat.invites.service import delete_expired_invites
+from talas.domains.chat.members.sql import delete_member, insert_removal
 
 
 def make(api: ApiProcess, by: Account, room: str, **body: Any) -> httpx.Response:
@@ -175,11 +177,24 @@ def test_who_was_removed_needs_an_invitation_of_later(api: ApiProcess) -> None:
     assert api.client.delete(
         f"/chat/rooms/{room['name']}/members/{bob.id}", token=ann.token
     ).is_success
-    refused = accept(api, bob, old)
-    assert (refused.status_code, refused.json()["code"]) == (403, "removed")
+    for refused in (look(api, bob, old), accept(api, bob, old)):
+        assert (refused.status_code, refused.json()["code"]) == (403, "removed")
     new = made(api, ann, room["name"])["token"]
     assert accept(api, bob, new).status_code == 201
     assert run_sql(api, "SELECT FROM room_removals WHERE room_id = $1", room["id"]) == []
+
+
+async def test_a_removal_that_waited_for_its_turn_is_no_older_than_it_was(
+    api: ApiProcess, db: asyncpg.Connection
+) -> None:
+    ann, bob = create_user(api), create_user(api)
+    room = create_room(api, ann, bob)
+    async with db.transaction():
+        await db.execute("SELECT now()")
+        token = (await asyncio.to_thread(made, api, ann, room["name"]))["token"]
+        await insert_removal(db, room["id"], bob.id, by_id=ann.id)
+        await delete_member(db, room["id"], bob.id)
+    assert accept(api, bob, token).status_code == 403
 
 
 def test_invitations_go_with_the_right_to_make_them(api: ApiProcess) -> None:

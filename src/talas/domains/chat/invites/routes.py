@@ -57,7 +57,9 @@ async def take_back(request: Request, room: str, invite_id: int) -> Acknowledged
 
 @get(
     "/chat/invites/{token:str}",
-    **describe("What an invitation leads to, for who holds its token", tag="chat", errors=(404,)),
+    **describe(
+        "What an invitation leads to, for who holds its token", tag="chat", errors=(403, 404)
+    ),
 )
 async def look_at(request: Request, token: str) -> Envelope[InvitedTo]:
     actor = await request.actor()

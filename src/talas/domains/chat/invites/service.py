@@ -66,8 +66,11 @@ async def take_back(conn: Connection, actor: Actor, name: str, invite_id: int) -
 
 
 async def look_at(conn: Connection, actor: Actor, token: str) -> InvitedTo:
-    """Raises InviteNotFound."""
+    """Raises InviteNotFound, and Removed as ``accept`` does: who was removed is told nothing more
+    of the room."""
     found = await _find(conn, actor, token)
+    if found.outdated and not found.is_member:
+        raise Removed
     [members] = await counts.totals(conn, "room_members", "room_id", [found.room_id])
     return InvitedTo(
         room=found.name,

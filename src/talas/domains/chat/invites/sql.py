@@ -47,8 +47,10 @@ WHERE room_id = $1 AND expires_at > clock_timestamp()
 """
 
 INSERT_INVITE = """
-INSERT INTO room_invites (room_id, created_by, token_hash, expires_at, max_uses)
-VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), $5)
+INSERT INTO room_invites (room_id, created_by, token_hash, created_at, expires_at, max_uses)
+VALUES (
+  $1, $2, $3, clock_timestamp(), clock_timestamp() + make_interval(secs => $4), $5
+)
 RETURNING id, expires_at
 """
 

@@ -149,11 +149,12 @@ SET muted_until = $3
 WHERE room_id = $1 AND user_id = $2
 """
 
+# The transaction may have begun before one that made an invitation and held the lock first.
 INSERT_REMOVAL = """
-INSERT INTO room_removals (room_id, user_id, removed_by)
-VALUES ($1, $2, $3)
+INSERT INTO room_removals (room_id, user_id, removed_by, removed_at)
+VALUES ($1, $2, $3, clock_timestamp())
 ON CONFLICT (room_id, user_id) DO UPDATE
-SET removed_by = excluded.removed_by, removed_at = now()
+SET removed_by = excluded.removed_by, removed_at = excluded.removed_at
 """
 
 DELETE_REMOVAL = """
