@@ -125,7 +125,7 @@ def test_the_time_to_open_a_file_is_not_the_time_to_decode_it(bomb: Path) -> Non
     assert time.monotonic() - began > 3
 
 
-@pytest.mark.parametrize("mebibytes", [2, 24, 48])
+@pytest.mark.parametrize("mebibytes", [2, 7, 15, 24, 48])
 def test_too_little_memory_to_begin_with(tmp_path: Path, mebibytes: int) -> None:
     file = write_tone(tmp_path / "sound", seconds=1)
     with pytest.raises(AudioError, match="needs more memory to decode than is allowed"):
@@ -281,7 +281,8 @@ def test_confinement_leaves_nothing_to_reach() -> None:
 import os, socket
 from talas.audio import confinement
 confinement.leave_network()
-confinement.limit_resources(cpu_seconds=5, opening_cpu_seconds=5, memory_bytes=64 << 20)
+confinement.limit_resources(cpu_seconds=5, opening_cpu_seconds=5)
+confinement.limit_memory(64 << 20)
 confinement.open_nothing_more()
 def refused(act):
     try:

@@ -68,6 +68,14 @@ def test_content_of_another_format(ending: str, true_ending: str) -> None:
         media_type(_BY_ENDING[true_ending], f"a.{ending}")
 
 
+def without_time(value: bytes | str) -> str | None:
+    """Names archives by their length: they tell when they were made, and every worker must come
+    to the same names."""
+    if isinstance(value, bytes) and b"PK\3\4" in value:
+        return f"archive of {len(value)} bytes"
+    return None
+
+
 @pytest.mark.parametrize(
     ("content", "filename"),
     [
@@ -118,6 +126,7 @@ def test_content_of_another_format(ending: str, true_ending: str) -> None:
         (b"<?xml version='1.0'?><svg/>", "a.txt"),
         (b"{\\rtf1 x}", "a.txt"),
     ],
+    ids=without_time,
 )
 def test_what_is_no_whole_file_of_its_format(content: bytes, filename: str) -> None:
     with pytest.raises(UnsupportedMedia):

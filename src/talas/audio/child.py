@@ -29,10 +29,9 @@ def main() -> NoReturn:
     confinement.limit_resources(
         cpu_seconds=int(cpu_seconds),
         opening_cpu_seconds=int(opening_cpu_seconds),
-        memory_bytes=int(memory_bytes),
     )
     try:
-        _answer(name, int(cpu_seconds))
+        _answer(name, int(cpu_seconds), int(memory_bytes))
     except Exception as error:
         os._exit(OUT_OF_MEMORY if _lacks_memory(error) else BROKEN)
     # Everything that could be torn down goes with the process, faster.
@@ -40,10 +39,8 @@ def main() -> NoReturn:
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
-    """Libraries that do not get any while they are loaded raise errors of their own about it, and
-    the loader knows no better word for one that does not fit."""
     while error is not None:
-        if isinstance(error, MemoryError) or "failed to map" in str(error):
+        if isinstance(error, MemoryError):
             return True
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return True
@@ -51,9 +48,8 @@ def _lacks_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _answer(name: str, cpu_seconds: int) -> None:
-    # Imported under the limits, because a library that cannot be loaded within them must end
-    # the same way as a file that cannot be decoded within them.
+def _answer(name: str, cpu_seconds: int, memory_bytes: int) -> None:
+    # Not at the top, because the parent takes the exit statuses from here and decodes nothing.
     import av.subtitles.stream
     from PIL import Image
 
@@ -62,6 +58,9 @@ def _answer(name: str, cpu_seconds: int) -> None:
     # PyAV and Pillow import these at first use, when no file can be opened any more.
     _ = av.subtitles.stream
     Image.preinit()
+    # Not earlier: what runs out of memory while it is loaded crashes, or calls it an error of
+    # syntax. Nothing of the file has been read so far.
+    confinement.limit_memory(memory_bytes)
     confinement.open_nothing_more()
     found = analysis.answer(FileIO(0), name, opened=lambda: confinement.allow_all_cpu(cpu_seconds))
     message = answer.encoder.encode(found)

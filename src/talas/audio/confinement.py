@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _CPU_GRACE_SECONDS = 2
+_LEAST_ROOM_BYTES = 4 * 1024 * 1024
 
 
 def die_with(parent: int) -> bool:
@@ -28,17 +30,13 @@ def die_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def limit_resources(*, cpu_seconds: int, opening_cpu_seconds: int, memory_bytes: int) -> None:
-    """Caps processor time and memory; allows no written files and no core dumps.
+def limit_resources(*, cpu_seconds: int, opening_cpu_seconds: int) -> None:
+    """Caps processor time; allows no written files and no core dumps.
 
     Until `allow_all_cpu` is called there are `opening_cpu_seconds` only.
-
-    Memory is RLIMIT_DATA: private writable mappings, which is what a file can make grow. Address
-    space would count the libraries too, and differs from one build of them to the next.
     """
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_DATA, memory_bytes)
     first = min(opening_cpu_seconds, cpu_seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (first, cpu_seconds + _CPU_GRACE_SECONDS))
 
@@ -46,6 +44,17 @@ def limit_resources(*, cpu_seconds: int, opening_cpu_seconds: int, memory_bytes:
 def allow_all_cpu(cpu_seconds: int) -> None:
     """The rest of the processor time that `limit_resources` was given."""
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + _CPU_GRACE_SECONDS))
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Caps memory, what the process has already included. Raises OSError (ENOMEM) where that
+    leaves too little of it to decode anything.
+
+    Memory is RLIMIT_DATA: private writable mappings, which is what a file can make grow. Address
+    space would count the libraries too, and differs from one build of them to the next.
+    """
+    _limit(resource.RLIMIT_DATA, memory_bytes)
+    mmap.mmap(-1, _LEAST_ROOM_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
 
 
 def leave_network() -> None:

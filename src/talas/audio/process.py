@@ -27,8 +27,6 @@ so that a file of nothing but tags could take minutes."""
 _TOO_SLOW = "The file took too long to decode."
 _TOO_LARGE = "The file needs more memory to decode than is allowed."
 _CRASHED = "The decoder broke down on this file."
-# OpenBLAS exits by itself when it cannot have its buffers. The child never ends with this status.
-_NUMPY_OUT_OF_MEMORY = 1
 _READ_BYTES = 262_144
 # One thread, so that a job costs one core, and an arena of memory for each is not reserved.
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -122,7 +120,7 @@ def _raise_for_status(status: int) -> NoReturn:
         raise ProcessLookupError("the analysing process found its parent gone")
     if status in (-signal.SIGXCPU, -signal.SIGALRM):
         raise AudioError(_TOO_SLOW, "used up its processor time")
-    if status in (OUT_OF_MEMORY, _NUMPY_OUT_OF_MEMORY, -signal.SIGKILL):
+    if status in (OUT_OF_MEMORY, -signal.SIGKILL):
         raise AudioError(_TOO_LARGE, f"exit status {status}")
     raise AudioError(_CRASHED, f"exit status {status}")
 
