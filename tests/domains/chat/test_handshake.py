@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -92,6 +93,28 @@ async def test_other_paths(chat: ChatProcess, make_person: MakePerson) -> None:
         # A plain request with a good token is no handshake.
         assert (await http.get("/", params={"token": ann.token})).status_code == 426
         assert (await http.get("/health", headers={"x": "y" * 20_000})).status_code in (400, 431)
+
+
+async def test_one_process_answers_for_the_sockets_of_all(
+    settings: Settings, make_person: MakePerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under ``talas serve``, which names a folder that its processes share."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    ann = await make_person()
+
+    async def open_sockets() -> str:
+        async with httpx.AsyncClient(base_url=one.http, trust_env=False) as http:
+            lines = (await http.get("/metrics")).text.splitlines()
+        return next(line for line in lines if line.startswith("talas_chat_open_sockets "))
+
+    async with running(settings) as one, running(settings) as other:
+        async with connected(one, ann) as a, connected(other, ann) as b:
+            for client in (a, b):
+                await client.join()
+            assert await open_sockets() == "talas_chat_open_sockets 2.0"
+        async with asyncio.timeout(5):
+            while await open_sockets() != "talas_chat_open_sockets 0.0":
+                await asyncio.sleep(0.05)
 
 
 async def test_metrics_for_this_machine_and_who_has_the_token(

@@ -15,7 +15,7 @@ from talas.core.tokens import Claims
 from talas.domains.chat.connection import Connection
 from talas.domains.chat.frames import encode_frame
 from talas.domains.chat.limits import Meter
-from talas.domains.chat.metrics import DELIVERIES
+from talas.domains.chat.metrics import DELIVERIES, OPEN_SOCKETS
 from talas.domains.chat.schemas import direct_message, room_message
 from talas.domains.chat.sql import Message, RoomRow
 
@@ -145,6 +145,7 @@ class Hub:
         member.user, member.rooms = user, {}
         user.sockets.add(member)
         self.sockets.add(member)
+        OPEN_SOCKETS.set(len(self.sockets))
         self.sessions.setdefault(actor.session_id, set()).add(member)
         self.on_presence(0, user.id)
         return True
@@ -155,6 +156,7 @@ class Hub:
         for room in set(member.rooms.values()):
             self.unsubscribe(member, room)
         self.sockets.discard(member)
+        OPEN_SOCKETS.set(len(self.sockets))
         member.user.sockets.discard(member)
         member.user.left_at = now
         self._drop_session(member)

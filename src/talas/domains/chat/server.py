@@ -16,7 +16,6 @@ from talas.core.tokens import TokenSigner
 from talas.domains.chat.bus import Bus, PostgresBus
 from talas.domains.chat.connection import Close
 from talas.domains.chat.hub import Member
-from talas.domains.chat.metrics import OPEN_SOCKETS
 from talas.domains.chat.node import Node
 from talas.domains.chat.revocation import watch_events
 from talas.domains.chat.socket import ChatSocket
@@ -73,7 +72,6 @@ async def _open_node(settings: Settings) -> AsyncIterator[Node]:
     bus = _open_bus(settings, db, events)
     node = Node(settings, db, own_db, guard, bus)
     watch_events(node, events)
-    OPEN_SOCKETS.set_function(lambda: len(node.hub.sockets))
     background = [
         asyncio.create_task(work)
         for work in (

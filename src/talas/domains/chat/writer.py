@@ -62,7 +62,6 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._in_doubt: list[Message] = []
-        QUEUE_DEPTH.set_function(lambda: len(self._queue))
 
     def submit(self, post: Post, done: Done) -> None:
         """Calls ``done`` once, later: with what was kept, or with why it was not.
@@ -72,6 +71,7 @@ class Writer:
         if len(self._queue) >= MAX_QUEUE:
             raise Unavailable("Too many messages are waiting; try again in a moment")
         self._queue.append((post, done))
+        QUEUE_DEPTH.set(len(self._queue))
         self._more.set()
         self._idle.clear()
 
@@ -85,6 +85,7 @@ class Writer:
                 await self._rest()
             taken = min(MAX_BATCH, len(self._queue))
             batch = [self._queue.popleft() for _ in range(taken)]
+            QUEUE_DEPTH.set(len(self._queue))
             await self._keep([post for post, _ in batch], [done for _, done in batch])
 
     async def _rest(self) -> None:
