@@ -9,6 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -57,14 +58,24 @@ class RedisBus:
         while True:
             payloads = await self._outbox.take()
             try:
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for payload in payloads:
-                        pipeline.publish(CHANNEL, payload)
-                    await pipeline.execute()
+                await self._tell(payloads)
             except Exception as error:
                 _report(error)
                 log.warning("chat.bus_not_sent", payloads=len(payloads), error=str(error))
                 await asyncio.sleep(1)
+
+    async def _tell(self, payloads: list[str]) -> None:
+        try:
+            await self._publish_all(payloads)
+        except RedisConnectionError:
+            # Since it was last used Redis may have been started anew: then a new one is good.
+            await self._publish_all(payloads)
+
+    async def _publish_all(self, payloads: list[str]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for payload in payloads:
+                pipeline.publish(CHANNEL, payload)
+            await pipeline.execute()
 
     async def _subscribe(self) -> None:
         backoff = 0.1
@@ -101,10 +112,10 @@ class RedisBus:
     def _received(self, payload: bytes) -> None:
         try:
             event = msgspec.json.decode(payload, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             log.warning("chat.bus_bad_payload")
             return
-        for handler in self._handlers.get(event.pop("topic", ""), ()):
+        for handler in self._handlers.get(str(event.pop("topic", "")), ()):
             try:
                 handler(event)
             except Exception:
