@@ -130,12 +130,15 @@ class Talk:
         raise Refused("user_not_found", f"Nobody is called {name}")
 
     async def _say(self, text: str, reply_to: int | None = None) -> None:
-        if isinstance(self.place, int):
-            await self._chat.dm(self.place, text, reply_to=reply_to)
-        elif self.place:
-            await self._chat.send(self.place, text, reply_to=reply_to)
+        place = self.place
+        if isinstance(place, int):
+            ack = await self._chat.dm(place, text, reply_to=reply_to)
+        elif place:
+            ack = await self._chat.send(place, text, reply_to=reply_to)
         else:
             raise Refused("not_joined", "Join a room first: /join ROOM")
+        # The message itself may be shown later than the next line is read.
+        self._note_own(place, ack.message_id)
 
     async def _leave(self, room: str) -> None:
         room = room or (self.place if isinstance(self.place, str) else "")
@@ -223,9 +226,9 @@ class Talk:
         if isinstance(event, Message | Direct):
             self._names[event.from_user] = event.username
             place = event.room if isinstance(event, Message) else event.peer
-            self._newest[place] = event.id
+            self._newest[place] = max(event.id, self._newest.get(place, 0))
             if event.from_user == self._chat.user_id:
-                self._own[place] = event.id
+                self._note_own(place, event.id)
         elif isinstance(event, client.MemberChanged) and event.name:
             self._names[event.user_id] = event.name
         elif (
@@ -236,6 +239,10 @@ class Talk:
         ):
             # The chat knows it by its new name already.
             self.place = event.name
+
+    def _note_own(self, place: Place, message_id: int) -> None:
+        self._own[place] = max(message_id, self._own.get(place, 0))
+        self._newest[place] = max(message_id, self._newest.get(place, 0))
 
     def _is_here(self, event: Event) -> bool:
         return getattr(event, "room", None) == self.place
