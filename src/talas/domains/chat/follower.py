@@ -8,11 +8,12 @@ comparison with the database every 40 s, or after the listening connections were
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import structlog
 
-from talas.core.database import Database, is_unavailable
+from talas.core.database import MAX_ID, Database, is_unavailable
 from talas.domains.chat.access import name_key
 from talas.domains.chat.errors import Removed
 from talas.domains.chat.event_frames import (
@@ -45,7 +46,18 @@ _SETTLED_S = 15.0
 # A socket that was opened so long after a message is not shown it any more.
 _LATE_S = 5.0
 
+_Id = Annotated[int, msgspec.Meta(gt=0, le=MAX_ID)]
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
 log = structlog.get_logger()
+
+
+class _Tops(msgspec.Struct):
+    """See TOPS. What is asked of the database again until it answers must be what it can answer."""
+
+    node: str | None = None
+    rooms: list[tuple[_Id, _Seq]] = []
+    conversations: list[tuple[_Id, _Id, _Id, _Seq, _Seq]] = []
 
 
 class Follower:
@@ -77,11 +89,16 @@ class Follower:
         """See TOPS. What this process has kept it shows by itself."""
         if event.get("node") == self._node_id:
             return
-        for room_id, seq in event.get("rooms", ()):
+        try:
+            tops = msgspec.convert(event, _Tops)
+        except msgspec.ValidationError as error:
+            log.warning("chat.bad_tops", error=str(error))
+            return
+        for room_id, seq in tops.rooms:
             room = self._hub.rooms.get(room_id)
             if room is not None and room.seq < seq:
                 self.want_room(room)
-        for conversation_id, low, high, first, last in event.get("conversations", ()):
+        for conversation_id, low, high, first, last in tops.conversations:
             self._want_conversation(conversation_id, low, high, first, last)
 
     def _want_unknown(self, message: Message) -> None:
