@@ -9,6 +9,7 @@ from tests.domains.chat.conftest import MakePerson
 
 from talas.domains.chat import sql
 from talas.domains.chat.access import name_key
+from talas.domains.chat.histories import sql as histories
 
 ROWS = 100_000
 
@@ -71,10 +72,10 @@ async def test_no_hot_statement_reads_a_whole_table(filled: asyncpg.Connection) 
         sql.SELECT_PEER: (user_id, user_id + 1),
         sql.SELECT_REPLIED: ([1, 2],),
         sql.SELECT_ALREADY_SENT: ([user_id], [client_id]),
-        sql.SELECT_ROOM_HISTORY: (1, sql.ANY_ID, 50),
-        sql.SELECT_ROOM_HISTORY_BEFORE: (1, instant, 50),
-        sql.SELECT_CONVERSATION_HISTORY: (1, sql.ANY_ID, 50),
-        sql.SELECT_CONVERSATION_HISTORY_BEFORE: (1, instant, 50),
+        histories.SELECT_ROOM_HISTORY: (1, histories.ANY_ID, 50),
+        histories.SELECT_ROOM_HISTORY_BEFORE: (1, instant, 50),
+        histories.SELECT_CONVERSATION_HISTORY: (1, histories.ANY_ID, 50),
+        histories.SELECT_CONVERSATION_HISTORY_BEFORE: (1, instant, 50),
         sql.SELECT_MESSAGE_EXISTS: (1, 1, datetime.now(UTC)),
     }
     for statement, arguments in hot.items():

@@ -7,8 +7,9 @@ from talas.core.database import Connection
 from talas.core.errors import FieldError, InvalidData
 from talas.core.sessions import Actor
 from talas.core.text import clean_text
-from talas.domains.chat import sql
 from talas.domains.chat.access import access_locked_room_by_id, access_peer, access_room
+from talas.domains.chat.histories import sql as histories
+from talas.domains.chat.histories.sql import ANY_ID
 from talas.domains.chat.members import leaving
 from talas.domains.chat.members import service as members
 from talas.domains.chat.schemas import MAX_HISTORY
@@ -46,7 +47,7 @@ async def read_room_history(
 ) -> tuple[RoomRow, list[Message]]:
     """The newest that match and that the actor may see, oldest first. Raises RoomNotFound."""
     room = await access_room(conn, actor, name)
-    messages = await sql.select_room_history(conn, room.id, before, limit)
+    messages = await histories.select_room_history(conn, room.id, before, limit)
     # Newest first, so what lies before all that may be seen takes no other one's place.
     visible = [message for message in messages if message.seq > room.visible_from]
     return room, _oldest_first(visible)
@@ -59,7 +60,9 @@ async def read_direct_history(
     peer = await access_peer(conn, actor, user_id)
     if peer.conversation_id is None:
         return []
-    messages = await sql.select_conversation_history(conn, peer.conversation_id, before, limit)
+    messages = await histories.select_conversation_history(
+        conn, peer.conversation_id, before, limit
+    )
     return _oldest_first(messages)
 
 
@@ -79,13 +82,13 @@ def read_before(before: int | str | None) -> int | datetime:
     """A message id, or an instant (in UTC unless it says otherwise); without one, ANY_ID.
     Raises InvalidData."""
     if before is None:
-        return sql.ANY_ID
+        return ANY_ID
     if isinstance(before, int):
-        return max(0, min(before, sql.ANY_ID))
+        return max(0, min(before, ANY_ID))
     text = before.strip()
     if text.isascii() and text.isdecimal():
         # A number of any length: int() has a limit of its own.
-        return min(int(text[-19:]) if len(text.lstrip("0")) < 11 else sql.ANY_ID, sql.ANY_ID)
+        return min(int(text[-19:]) if len(text.lstrip("0")) < 11 else ANY_ID, ANY_ID)
     if _INSTANT.fullmatch(text):
         try:
             instant = datetime.fromisoformat(text.upper())

@@ -7,9 +7,6 @@ import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
 
-ANY_ID = 2**31
-"""Above every id: the bound of a history that starts at its newest message."""
-
 
 class RoomRow(msgspec.Struct, frozen=True):
     """A room as one user sees it; ``seq`` is the number of its newest event. ``role`` is None for
@@ -299,7 +296,7 @@ ORDER BY new.place
 RETURNING id, room_id, conversation_id, seq, "timestamp"
 """
 
-_MESSAGE = """
+SELECT_MESSAGES = """
 SELECT
     m.id, m.seq, m.room_id, m.conversation_id, coalesce(r.name, m.room), m.from_user,
     u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to, m.edited_at,
@@ -310,44 +307,11 @@ LEFT JOIN rooms AS r ON r.id = m.room_id
 """
 
 SELECT_ALREADY_SENT = f"""
-{_MESSAGE}
+{SELECT_MESSAGES}
 JOIN unnest($1::int[], $2::uuid[]) AS asked (from_user, client_id)
   ON m.from_user = asked.from_user AND m.client_id = asked.client_id
 """
 
-SELECT_ROOM_HISTORY = f"""
-{_MESSAGE}
-WHERE m.room_id = $1
-  AND m.id < $2::bigint
-ORDER BY m.id DESC
-LIMIT $3
-"""
-
-SELECT_ROOM_HISTORY_BEFORE = f"""
-{_MESSAGE}
-WHERE m.room_id = $1
-  AND m."timestamp" < $2
-ORDER BY m."timestamp" DESC, m.id DESC
-LIMIT $3
-"""
-
-SELECT_CONVERSATION_HISTORY = f"""
-{_MESSAGE}
-WHERE m.conversation_id = $1
-  AND m.id < $2::bigint
-ORDER BY m.id DESC
-LIMIT $3
-"""
-
-SELECT_CONVERSATION_HISTORY_BEFORE = f"""
-{_MESSAGE}
-WHERE m.conversation_id = $1
-  AND m."timestamp" < $2
-ORDER BY m."timestamp" DESC, m.id DESC
-LIMIT $3
-"""
-
-# After a crash PostgreSQL may give an id again whose transaction was not committed.
 SELECT_MESSAGE_EXISTS = """
 SELECT EXISTS (
     SELECT FROM messages
@@ -453,28 +417,6 @@ async def insert_messages(
         *columns,
     )
     return as_rows(InsertedMessage, rows)
-
-
-async def select_room_history(
-    conn: Connection, room_id: int, before: int | datetime, limit: int
-) -> list[Message]:
-    """Newest first."""
-    if isinstance(before, datetime):
-        rows = await conn.fetch(SELECT_ROOM_HISTORY_BEFORE, room_id, before, limit)
-    else:
-        rows = await conn.fetch(SELECT_ROOM_HISTORY, room_id, before, limit)
-    return as_rows(Message, rows)
-
-
-async def select_conversation_history(
-    conn: Connection, conversation_id: int, before: int | datetime, limit: int
-) -> list[Message]:
-    """Newest first."""
-    if isinstance(before, datetime):
-        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY_BEFORE, conversation_id, before, limit)
-    else:
-        rows = await conn.fetch(SELECT_CONVERSATION_HISTORY, conversation_id, before, limit)
-    return as_rows(Message, rows)
 
 
 async def select_message_exists(

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
-from talas.domains.chat.sql import Message
+from talas.domains.chat.sql import SELECT_MESSAGES, Message
 
 
 class HeldConversation(msgspec.Struct, frozen=True):
@@ -171,19 +171,9 @@ async def count_conversation_pins(conn: Connection, conversation_id: int) -> int
     return int(await conn.fetchval(COUNT_CONVERSATION_PINS, conversation_id))
 
 
-_MESSAGE = """
-SELECT m.id, m.seq, m.room_id, m.conversation_id, coalesce(r.name, m.room), m.from_user,
-  u.username, m.to_user, m.content, m."timestamp", m.client_id, m.reply_to, m.edited_at,
-  m.deleted_at, m.pinned_at, m.attachments, m.mentions
-FROM messages AS m
-JOIN users AS u ON u.id = m.from_user
-LEFT JOIN rooms AS r ON r.id = m.room_id
-"""
-
-
 def _select_pins(place: str) -> str:
     return f"""
-{_MESSAGE}
+{SELECT_MESSAGES}
 WHERE m.{place} = $1 AND m.pinned_at IS NOT NULL AND m.seq > $2
 ORDER BY m.pinned_at DESC, m.id DESC
 """
@@ -204,7 +194,7 @@ async def select_conversation_pins(conn: Connection, conversation_id: int) -> li
 
 
 SELECT_BY_IDS = f"""
-{_MESSAGE}
+{SELECT_MESSAGES}
 WHERE m.id = ANY($1::INT[])
 ORDER BY m.id DESC
 """
@@ -247,7 +237,7 @@ WITH page AS (
   ORDER BY mine.message_id DESC
   LIMIT $2 OFFSET $3
 )
-{_MESSAGE}
+{SELECT_MESSAGES}
 JOIN page ON page.id = m.id
 ORDER BY m.id DESC
 """
