@@ -145,7 +145,14 @@ def test_what_cannot_be_said_is_a_failure(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--send", "x"), ("--token", "x", "--email", "a@b.c"), ("--api", "localhost")]
+    "words",
+    [
+        ("--send", "x"),
+        ("--token", "x", "--email", "a@b.c"),
+        ("--api", "localhost"),
+        ("--token", "x", "--room", "a", "--to", "b"),
+        ("--token", "x", "--send", "a", "--stay"),
+    ],
 )
 def test_options_that_do_not_fit(cli: Cli, words: tuple[str, ...]) -> None:
     assert cli.run(*words).returncode == 2

@@ -22,6 +22,7 @@ from talas.client import Api, Chat, ChatError, Ended
 from talas.core.settings import load_settings
 
 _REGISTER = "/auth/register"
+_ROOM = "general"
 _LAST_WORDS_S = 5.0
 _SHOWN_S = 0.05
 # As shells say of what ended by SIGINT.
@@ -70,7 +71,7 @@ def chat_cli(
     ] = None,
     register: Annotated[bool, typer.Option("--register", help="Create the account first.")] = False,
     username: Annotated[str | None, typer.Option(help="With --register; asked for.")] = None,
-    room: Annotated[str, typer.Option(help="Where to begin.")] = "general",
+    room: Annotated[str | None, typer.Option(help="Where to begin; general by default.")] = None,
     to: Annotated[str | None, typer.Option(help="Begin with this person instead.")] = None,
     send: Annotated[
         str | None,
@@ -91,12 +92,16 @@ def chat_cli(
     """
     if token is not None and (email is not None or register or password_stdin):
         raise typer.BadParameter("give either --token or an account to sign in, not both")
+    if room is not None and to is not None:
+        raise typer.BadParameter("give either --room or --to, not both")
+    if send is not None and (stay or verbatim):
+        raise typer.BadParameter("--send says one thing and ends; --stay and --verbatim do not fit")
     url, api = _addresses(url, api)
     try:
         Api(api)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--api") from None
-    wanted = _Wanted(url, api, room, to, send, stay, verbatim)
+    wanted = _Wanted(url, api, room or _ROOM, to, send, stay, verbatim)
     account = _Account(token=token)
     if token is None:
         account = _ask_who(email, username, register=register, from_stdin=password_stdin)

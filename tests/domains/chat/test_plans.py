@@ -54,6 +54,16 @@ async def filled(db: asyncpg.Connection, make_person: MakePerson) -> asyncpg.Con
         FROM conversations, generate_series(1, 5) AS n
         """
     )
+    await db.execute(
+        "INSERT INTO room_removals (room_id, user_id, removed_by) "
+        "SELECT r.id, u.id, $1 FROM rooms r CROSS JOIN users u WHERE r.id % 500 = u.id % 500",
+        ann.id,
+    )
+    await db.execute(
+        "INSERT INTO user_blocks (blocker_id, blocked_id) "
+        "SELECT a.id, b.id FROM users a CROSS JOIN users b "
+        "WHERE a.id % 500 = b.id % 500 AND a.id <> b.id"
+    )
     await db.execute("ANALYZE")
     return db
 

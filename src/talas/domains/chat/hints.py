@@ -52,6 +52,11 @@ def tell_typing(node: Node, member: Member, *, room_id: int | None, to: int | No
     node.bus.send(EPHEMERAL, {"kind": "typing", "room_id": room_id, "to": to, **who})
 
 
+def socket_name(node: Node, member: Member) -> str:
+    """What a socket is called among those that are open in all processes."""
+    return f"{node.id}/{id(member):x}"
+
+
 def show_hint(node: Node, event: dict[str, Any]) -> None:
     """See EPHEMERAL."""
     match event.get("kind"):
@@ -81,15 +86,16 @@ def _show_typing(node: Node, event: dict[str, Any]) -> None:
 
 def _show_read(node: Node, event: dict[str, Any]) -> None:
     user_id, seq = event["user_id"], event["seq"]
+    others = [s for s in _listening(node, user_id) if socket_name(node, s) != event.get("origin")]
     if event.get("room_id"):
         room = node.hub.rooms.get(event["room_id"])
         if room is not None:
             frame = encode_frame("read", ReadData(user_id=user_id, seq=seq, room=room.name))
-            hint_to_all([m for m in room.listeners if m.user.id == user_id], frame)
+            hint_to_all([m for m in others if m in room.listeners], frame)
         return
     other = event["other_id"]
     frame = encode_frame("read", ReadData(user_id=user_id, seq=seq, with_user=other))
-    hint_to_all(_listening(node, user_id), frame)
+    hint_to_all(others, frame)
     if event.get("shared") and other != user_id:
         frame = encode_frame("read", ReadData(user_id=user_id, seq=seq, with_user=user_id))
         hint_to_all(_listening(node, other), frame)

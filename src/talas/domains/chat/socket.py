@@ -19,7 +19,7 @@ from talas.domains.chat.errors import (
     UserNotFound,
 )
 from talas.domains.chat.frames import BadFrame, encode_event, encode_frame
-from talas.domains.chat.hints import may_type, tell_typing
+from talas.domains.chat.hints import may_type, socket_name, tell_typing
 from talas.domains.chat.hub import Room
 from talas.domains.chat.inbox import OrderedSocket, Work
 from talas.domains.chat.limits import (
@@ -219,12 +219,13 @@ class ChatSocket(OrderedSocket):
     async def _read(self, request: Read) -> None:
         if (request.room is None) == (request.user_id is None):
             raise BadFrame("read needs either room or with", request.id)
-        mark = ReadUpTo(request.seq)
+        mark, origin = ReadUpTo(request.seq), socket_name(self.node, self)
         async with self.node.db.transaction() as conn:
             if request.room is not None:
-                await reads.read_room(conn, self.actor, request.room, mark)
+                await reads.read_room(conn, self.actor, request.room, mark, origin=origin)
             else:
-                await reads.read_conversation(conn, self.actor, request.user_id or 0, mark)
+                user_id = request.user_id or 0
+                await reads.read_conversation(conn, self.actor, user_id, mark, origin=origin)
 
     async def _room_history(self, request: RoomHistory) -> None:
         self.take(self.user.histories, HISTORIES)

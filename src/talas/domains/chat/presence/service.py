@@ -132,7 +132,10 @@ class Presence:
             if room is not None and room.listeners:
                 room.presence += 1
                 data = PresenceData(room.name, came[room_id], went[room_id])
-                hint_to_all(room.listeners, encode_frame("presence", data))
+                # Who came alone knows that, and was shown who else is there.
+                alone = None if went[room_id] or len(came[room_id]) > 1 else came[room_id][0]
+                others = [member for member in room.listeners if member.user.id != alone]
+                hint_to_all(others, encode_frame("presence", data))
 
     # Written
 

@@ -25,9 +25,11 @@ class _Moved(NamedTuple):
     moved: bool
 
 
-async def read_room(conn: Connection, actor: Actor, name: str, body: ReadUpTo) -> int:
+async def read_room(
+    conn: Connection, actor: Actor, name: str, body: ReadUpTo, *, origin: str | None = None
+) -> int:
     """How far the actor has read now; notifications of what lies before are read too. Where that is
-    further than before, the actor's sockets hear of it.
+    further than before, the actor's sockets hear of it, but for the one that is the ``origin``.
 
     Raises RoomNotFound, NotJoined, InvalidData for a negative number, and MessageNotFound for a
     message that does not stand in the room.
@@ -42,11 +44,14 @@ async def read_room(conn: Connection, actor: Actor, name: str, body: ReadUpTo) -
         seq = message.seq
     mark = await _mark_room(conn, actor, name, seq)
     if mark.moved:
-        await _tell(conn, actor, room_id=mark.place_id, seq=mark.seq, shared=False)
+        where = {"room_id": mark.place_id, "origin": origin}
+        await _tell(conn, actor, seq=mark.seq, shared=False, **where)
     return mark.seq
 
 
-async def read_conversation(conn: Connection, actor: Actor, user_id: int, body: ReadUpTo) -> int:
+async def read_conversation(
+    conn: Connection, actor: Actor, user_id: int, body: ReadUpTo, *, origin: str | None = None
+) -> int:
     """As ``read_room``; the other side's sockets hear of it too, if they may. Raises UserNotFound,
     InvalidData, MessageNotFound."""
     body.check()
@@ -60,7 +65,8 @@ async def read_conversation(conn: Connection, actor: Actor, user_id: int, body: 
     mark = await _mark_conversation(conn, actor, user_id, seq)
     if mark.moved:
         shared = await sql.select_shares_reads(conn, actor.user_id, user_id)
-        await _tell(conn, actor, other_id=user_id, seq=mark.seq, shared=shared)
+        where = {"other_id": user_id, "origin": origin}
+        await _tell(conn, actor, seq=mark.seq, shared=shared, **where)
     return mark.seq
 
 
@@ -109,7 +115,8 @@ async def _mark_conversation(conn: Connection, actor: Actor, user_id: int, seq: 
 
 
 async def _tell(conn: Connection, actor: Actor, **mark: Any) -> None:
-    """``room_id`` or ``other_id``, ``seq``, and whether the other side may hear of it."""
+    """``room_id`` or ``other_id``, ``seq``, whether the other side may hear of it, and which socket
+    knows it."""
     await publish(conn, EPHEMERAL, CHAT_CHANNEL, kind="read", user_id=actor.user_id, **mark)
 
 
