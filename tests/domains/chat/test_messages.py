@@ -283,3 +283,26 @@ async def test_the_longest_message_there_is(chat: ChatProcess, make_person: Make
                 '{"type":"message","room":"general","content":"%s"}' % content  # noqa: UP031
             )
             assert (await a.receive())["data"]["content"] == content
+
+
+async def test_who_cannot_see_a_message_cannot_answer_it(
+    chat: ChatProcess, make_person: MakePerson, db: asyncpg.Connection
+) -> None:
+    """Nor learn that its id stands in this room."""
+    ann, bob = await make_person(), await make_person()
+    room = unique_name("past")
+    await create_room(db, room)
+    await db.execute("UPDATE rooms SET history = 'joining' WHERE name = $1", room)
+    async with connected(chat, ann) as a, connected(chat, bob) as b:
+        await a.join(room)
+        await a.send(type="message", room=room, content="before")
+        old = (await a.receive())["data"]["id"]
+        await b.join(room)
+        for reply_to in (old, old + 1000):
+            refused = await b.ask(type="message", room=room, content="?", reply_to=reply_to)
+            assert refused["data"]["message"].startswith("reply_to must be the id of a message")
+        seen = await a.ask(type="message", room=room, content="after", reply_to=old)
+        answer = await b.receive()
+        assert seen == answer
+        await b.send(type="message", room=room, content="!", reply_to=answer["data"]["id"])
+        assert (await b.receive())["data"]["reply_to"] == answer["data"]["id"]

@@ -182,10 +182,15 @@ class Places:
         replied = self.replied.get(post.reply_to)
         if (
             replied is None
-            or (room is not None and replied.room_id != room.id)
+            or (room is not None and not self._sees(post, room, replied))
             or (conversation is not None and replied.conversation_id != conversation.id)
         ):
             raise InvalidData("reply_to must be the id of a message in the same place")
+
+    def _sees(self, post: Post, room: LockedRoom, replied: Replied) -> bool:
+        """What was said before one joined may not be there to be seen."""
+        seen_from = self.speakers[post.seat].joined_seq if room.history == "joining" else 0
+        return replied.room_id == room.id and replied.seq > seen_from
 
 
 async def _lock_conversations(

@@ -55,6 +55,7 @@ class LockedRoom(msgspec.Struct, frozen=True):
     seq: int
     closed: bool
     slow_mode_s: int
+    history: str
 
 
 class Speaker(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Speaker(msgspec.Struct, frozen=True):
     ``spoke_s_ago`` where nothing is kept of it."""
 
     role: str
+    joined_seq: int
     muted_until: datetime | None
     muted_for_s: float
     spoke_s_ago: float | None
@@ -138,6 +140,7 @@ class Replied(msgspec.Struct, frozen=True):
     room_id: int | None
     conversation_id: int | None
     from_user: int
+    seq: int
 
 
 _ROOM = """
@@ -189,7 +192,7 @@ ON CONFLICT (room_id, user_id) DO NOTHING
 # By the database's clock, which is one for all processes.
 SELECT_SPEAKERS = """
 SELECT
-    m.room_id, m.user_id, m.role,
+    m.room_id, m.user_id, m.role, m.joined_seq,
     CASE WHEN m.muted_until > clock_timestamp() THEN m.muted_until END,
     coalesce(extract(epoch FROM m.muted_until - clock_timestamp()), 0)::float8,
     extract(epoch FROM clock_timestamp() - m.spoke_at)::float8
@@ -206,7 +209,7 @@ WHERE m.room_id = spoke.room_id AND m.user_id = spoke.user_id
 
 # Rooms before conversations, each by id: whoever locks several does it in this order.
 LOCK_ROOMS = """
-SELECT id, name, is_private, seq, closed_at IS NOT NULL, slow_mode_s
+SELECT id, name, is_private, seq, closed_at IS NOT NULL, slow_mode_s, history
 FROM rooms
 WHERE id = ANY($1::int[])
   AND kind <> 'deleted'
@@ -261,7 +264,7 @@ WHERE u.id = $2
 """
 
 SELECT_REPLIED = """
-SELECT id, room_id, conversation_id, from_user
+SELECT id, room_id, conversation_id, from_user, seq
 FROM messages
 WHERE id = ANY($1::int[])
 """

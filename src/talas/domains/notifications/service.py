@@ -79,11 +79,13 @@ async def notify_messages(
 
 
 async def notify_invitation(conn: Connection, *, user_id: int, actor: Actor, room_id: int) -> None:
-    """Of being invited to a room, or added to it; wherever the user is."""
+    """Of being invited to a room, or added to it; wherever the user is. Who is invited again before
+    having read of it is not told twice."""
     notification_id = await sql.insert_invitation(
         conn, user_id, actor_id=actor.user_id, room_id=room_id
     )
-    await _announce(conn, [(notification_id, user_id)])
+    if notification_id is not None:
+        await _announce(conn, [(notification_id, user_id)])
 
 
 async def show(conn: Connection, notification_ids: Sequence[int]) -> list[Notification]:

@@ -82,13 +82,23 @@ async def insert_notifications(
 
 INSERT_INVITATION = """
 INSERT INTO notifications (user_id, kind, actor_id, room_id)
-VALUES ($1, 'invitation', $2, $3)
+SELECT $1, 'invitation', $2, $3
+WHERE NOT EXISTS (
+  SELECT
+  FROM notifications
+  WHERE room_id = $3 AND user_id = $1 AND kind = 'invitation' AND read_at IS NULL
+)
 RETURNING id
 """
 
 
-async def insert_invitation(conn: Connection, user_id: int, *, actor_id: int, room_id: int) -> int:
-    notification_id: int = await conn.fetchval(INSERT_INVITATION, user_id, actor_id, room_id)
+async def insert_invitation(
+    conn: Connection, user_id: int, *, actor_id: int, room_id: int
+) -> int | None:
+    """None where one to this room waits to be read."""
+    notification_id: int | None = await conn.fetchval(
+        INSERT_INVITATION, user_id, actor_id, room_id
+    )
     return notification_id
 
 
