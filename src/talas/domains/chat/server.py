@@ -16,6 +16,7 @@ from talas.core.tokens import TokenSigner
 from talas.domains.chat.bus import Bus, PostgresBus
 from talas.domains.chat.connection import Close
 from talas.domains.chat.hub import Member
+from talas.domains.chat.metrics import QUEUE_DEPTH
 from talas.domains.chat.node import Node
 from talas.domains.chat.revocation import watch_events
 from talas.domains.chat.socket import ChatSocket
@@ -25,6 +26,7 @@ OWN_CONNECTIONS = 2
 LAST_WORDS_S = 0.1
 BACKLOG = 1024
 SWEEP_S = 10.0
+COUNT_S = 1.0
 DRAIN_SPREAD_S = 5.0
 DRAIN_STEP_S = 0.005
 SETTLE_S = 3.0
@@ -81,6 +83,7 @@ async def _open_node(settings: Settings) -> AsyncIterator[Node]:
             node.wheel.run(),
             bus.run(),
             _sweep(node),
+            _count_waiting(node),
             sample_process("chat"),
         )
     ]
@@ -137,3 +140,10 @@ async def _sweep(node: Node) -> None:
     while True:
         await asyncio.sleep(SWEEP_S)
         node.hub.forget_absent_users(node.loop.time())
+
+
+async def _count_waiting(node: Node) -> None:
+    """Now and then: to say so at each message would cost as much as reading it."""
+    while True:
+        QUEUE_DEPTH.set(node.writer.waiting)
+        await asyncio.sleep(COUNT_S)

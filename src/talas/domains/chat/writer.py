@@ -18,7 +18,7 @@ from talas.domains.chat import sql
 from talas.domains.chat.bus import Bus
 from talas.domains.chat.errors import DatabaseUnavailable
 from talas.domains.chat.events.service import TOPS, tops
-from talas.domains.chat.metrics import COMMITS, MESSAGES, QUEUE_DEPTH
+from talas.domains.chat.metrics import COMMITS, MESSAGES
 from talas.domains.chat.places import Post
 from talas.domains.chat.posting import Kept, Outcome, Sockets, keep_messages, tops_of
 from talas.domains.chat.sql import Message
@@ -71,9 +71,13 @@ class Writer:
         if len(self._queue) >= MAX_QUEUE:
             raise Unavailable("Too many messages are waiting; try again in a moment")
         self._queue.append((post, done))
-        QUEUE_DEPTH.set(len(self._queue))
         self._more.set()
         self._idle.clear()
+
+    @property
+    def waiting(self) -> int:
+        """How many messages no transaction has begun to keep."""
+        return len(self._queue)
 
     async def drained(self) -> None:
         """Returns when nothing waits and nothing is under way."""
@@ -85,7 +89,6 @@ class Writer:
                 await self._rest()
             taken = min(MAX_BATCH, len(self._queue))
             batch = [self._queue.popleft() for _ in range(taken)]
-            QUEUE_DEPTH.set(len(self._queue))
             await self._keep([post for post, _ in batch], [done for _, done in batch])
 
     async def _rest(self) -> None:
