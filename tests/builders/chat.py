@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -161,8 +162,10 @@ async def keep_direct_unannounced(
 class ChatProcess:
     """``talas chat`` in a process of its own."""
 
-    def __init__(self, settings: Settings, **variables: str) -> None:
+    def __init__(self, settings: Settings, *, log: Path | None = None, **variables: str) -> None:
+        """``log``: where its output goes instead of where that of the tests goes."""
         self.settings = settings
+        self._log = log
         self.url = f"ws://{settings.chat.host}:{settings.chat.port}/"
         self.http = f"http://{settings.chat.host}:{settings.chat.port}"
         self._variables = variables
@@ -170,6 +173,7 @@ class ChatProcess:
 
     async def start(self) -> None:
         settings = self.settings
+        output = self._log.open("ab") if self._log else None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "talas", "chat"],
             env={
@@ -184,7 +188,11 @@ class ChatProcess:
                 "REDIS_URL": settings.redis_url or "",
                 **self._variables,
             },
+            stdout=output,
+            stderr=output,
         )
+        if output is not None:
+            output.close()
         await self.until_it_listens()
 
     async def until_it_listens(self) -> None:

@@ -1,14 +1,29 @@
-"""The history checker, for a few seconds; by itself it runs as long as one likes."""
+"""The history checker, for a few seconds each; ``make soak`` lets it run as long as one likes."""
 
 from pathlib import Path
 
-from tests.domains.chat.history_checker import Plan, check_on_own_database
+import pytest
+from tests.builders.redis import needs_redis
+from tests.domains.chat.history_checker import Plan, check_on_own_databases
 
 
-async def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path: Path) -> None:
-    report = await check_on_own_database(tmp_path / "data", Plan(seconds=8, clients=24))
-    print(report)
+@pytest.mark.parametrize(
+    ("nodes", "redis"),
+    [
+        pytest.param(1, False, id="one node"),
+        pytest.param(2, False, id="two nodes"),
+        pytest.param(2, True, id="two nodes with Redis", marks=needs_redis),
+    ],
+)
+async def test_nothing_promised_is_broken_whatever_is_killed(
+    tmp_path: Path, nodes: int, redis: bool
+) -> None:
+    plan = Plan(seconds=8, clients=24, nodes=nodes, redis=redis)
+    report = await check_on_own_databases(tmp_path, plan)
     assert report.broken == 0, report
-    assert report.acknowledged == report.sent > 200
-    assert report.seen > report.sent
+    assert report.acknowledged == report.sent > 150
+    assert report.shown > 10 * report.sent
     assert report.connections > 24
+    assert report.resumed > 24
+    assert report.kills
+    assert report.database_restarts
