@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fuzz bench fmt
+.PHONY: help serve test check fuzz soak bench fmt
 
 BIN := .venv/bin
 ARGS ?=
 EXAMPLES ?= 300
+SECONDS ?= 600
+NODES ?= 2
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,11 @@ check: ## Everything that CI checks: format, lint, types, imports, tests
 fuzz: ## Try every route of the API at length (EXAMPLES=300 for each)
 	@scripts/environment.sh dev
 	@TALAS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n 2 tests/whole_api/test_fuzz.py $(ARGS)
+
+soak: ## Kill parts of the chat and check what was promised (SECONDS=600, NODES=2, REDIS=1)
+	@scripts/environment.sh dev
+	@$(BIN)/python -m tests.domains.chat.history_checker --seconds $(SECONDS) --nodes $(NODES) \
+		$(if $(REDIS),--redis) --clients 60 --pause 0.3 $(ARGS)
 
 bench: ## Measure against the targets, as one table
 	@scripts/environment.sh dev
