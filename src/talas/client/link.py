@@ -41,7 +41,7 @@ _ENDED = {
     1008: "The server's policy forbids what was sent",
     1009: "What was sent was too big",
 }
-_TEMPORARY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+TEMPORARY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ANSWERS = frozenset(
     ("ack", "joined", "left", "room_history", "dm_history", "authenticated", "pong", "error")
 )
@@ -249,7 +249,7 @@ def _refusal(error: InvalidStatus) -> ChatError:
     said = _sentence(bytes(error.response.body or b""))
     if status == 401:
         return TokenRefused(said or "The token is not accepted", status)
-    if status in _TEMPORARY_STATUSES:
+    if status in TEMPORARY_STATUSES:
         wait = error.response.headers.get("Retry-After", "0")
         wait_s = float(wait) if wait.isdecimal() and len(wait) < 4 else 0.0
         return LinkLost(said or f"The server answered {status}", status, wait_s=wait_s)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from talas.client.errors import CannotConnect, Refused, SignedOut
+from talas.client.link import TEMPORARY_STATUSES
 from talas.client.tokens import FRESH_S, Tokens
 
 TIMEOUT_S = 20.0
@@ -70,13 +71,16 @@ class SignedIn:
         self.username: str = answer["user"]["username"]
 
     async def token(self) -> str:
-        """Raises SignedOut when the session is over, CannotConnect when nobody answers."""
+        """Raises SignedOut when the session is over, CannotConnect where another try may succeed,
+        and Refused."""
         lives = Tokens(self.access_token).lives_for()
         if self._handed_out or (lives is not None and lives < FRESH_S):
             body = {"refresh_token": self.refresh_token}
             try:
                 answer = await self._api.post("/auth/refresh", body)
             except Refused as refusal:
+                if refusal.status in TEMPORARY_STATUSES:
+                    raise CannotConnect(refusal.message) from None
                 if refusal.status != 401 and refusal.status != 403:
                     raise
                 raise SignedOut(refusal.message, refusal.status) from None
