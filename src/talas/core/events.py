@@ -19,6 +19,10 @@ CHANNEL = "talas"
 CHAT_CHANNEL = "talas_chat"
 """What only the chat processes need to hear: it is much, and would wake the others."""
 
+EPHEMERAL = "chat.ephemeral"
+"""For the chat processes, ``{kind, …}``: typing, read, presence and notification, shown to who is
+there and not kept."""
+
 PING_S = 10.0
 MAX_BACKOFF_S = 5.0
 NOTIFY = "SELECT pg_notify($1, $2)"

@@ -13,16 +13,11 @@ import msgspec
 import structlog
 
 from talas.core.database import Database, is_unavailable
-from talas.core.events import CHAT_CHANNEL, EventListener
-
-EPHEMERAL = "chat.ephemeral"
-"""``{kind, …}``: typing, read, presence and notification, shown to who is there and not kept."""
+from talas.core.events import CHAT_CHANNEL, NOTIFY_EACH, EventListener
 
 MAX_QUEUED = 10_000
 AT_ONCE = 100
 RETRY_S = 1.0
-
-NOTIFY_ALL = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
 
 log = structlog.get_logger()
 
@@ -87,7 +82,7 @@ class PostgresBus:
             payloads = await self._outbox.take()
             try:
                 async with self._db.connection() as conn:
-                    await conn.execute(NOTIFY_ALL, CHAT_CHANNEL, payloads)
+                    await conn.execute(NOTIFY_EACH, CHAT_CHANNEL, payloads)
             except Exception as error:
                 if not is_unavailable(error):
                     log.exception("chat.bus_failed")

@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from talas.core.database import is_unavailable
-from talas.domains.chat.bus import EPHEMERAL
+from talas.core.events import EPHEMERAL
 from talas.domains.chat.frames import encode_frame
 from talas.domains.chat.hub import Member, hint_to_all
 from talas.domains.chat.node import Node

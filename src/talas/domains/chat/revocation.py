@@ -8,10 +8,9 @@ import structlog
 
 from talas.core.database import is_unavailable
 from talas.core.errors import Unauthenticated
-from talas.core.events import EventListener
+from talas.core.events import EPHEMERAL, EventListener
 from talas.core.sessions import SESSION_ENDED, USER_CHANGED
 from talas.domains.chat import sql
-from talas.domains.chat.bus import EPHEMERAL
 from talas.domains.chat.connection import Close
 from talas.domains.chat.events.service import TOPS
 from talas.domains.chat.frames import encode_event

@@ -6,7 +6,7 @@ import msgspec
 
 from talas.core.database import Connection
 from talas.core.errors import NotFound
-from talas.core.events import CHAT_CHANNEL, publish_each
+from talas.core.events import CHAT_CHANNEL, EPHEMERAL, publish_each
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.domains.notifications import sql
@@ -16,10 +16,6 @@ MAX_UNREAD = 1_000
 KEPT_DAYS = 90
 MAX_BIG_ID = 2**63 - 1
 _AT_ONCE = 5_000
-
-EPHEMERAL = "chat.ephemeral"
-"""Heard by the chat processes: ``{kind: "notification", user_id, notification_id}``, to be shown
-to the user's sockets as ``show`` gives it."""
 
 
 class MessageNews(msgspec.Struct, frozen=True):
@@ -146,6 +142,7 @@ def _candidates(message: MessageNews) -> list[_Candidate]:
 
 
 async def _announce(conn: Connection, inserted: Sequence[tuple[int, int]]) -> None:
+    """The chat processes show it to the user's sockets, as ``show`` gives it."""
     await publish_each(
         conn,
         EPHEMERAL,

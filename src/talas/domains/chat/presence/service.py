@@ -15,7 +15,8 @@ import msgspec
 import structlog
 
 from talas.core.database import Database, is_unavailable
-from talas.domains.chat.bus import EPHEMERAL, Bus
+from talas.core.events import EPHEMERAL
+from talas.domains.chat.bus import Bus
 from talas.domains.chat.frames import encode_frame
 from talas.domains.chat.hub import Hub, Room, hint_to_all
 from talas.domains.chat.presence import sql
@@ -27,7 +28,8 @@ UNSEEN_S = 15.0
 RETRY_S = 1.0
 MAX_SHOWN = 1_000
 _SEATS_AT_ONCE = 5_000
-_SEATS_IN_HINT = 400
+# Two ids of ten digits each, and below PostgreSQL's 8,000 bytes for a notification.
+_SEATS_IN_HINT = 300
 _LOOKS = 3
 
 log = structlog.get_logger()

@@ -6,10 +6,9 @@ from msgspec import UNSET
 
 from talas.core.database import Connection
 from talas.core.errors import FieldError, InvalidData
-from talas.core.events import CHAT_CHANNEL, publish
+from talas.core.events import CHAT_CHANNEL, EPHEMERAL, publish
 from talas.core.sessions import Actor
 from talas.domains.chat.access import access_message, access_peer, access_room
-from talas.domains.chat.bus import EPHEMERAL
 from talas.domains.chat.errors import MessageNotFound, NotJoined
 from talas.domains.chat.reads import sql
 from talas.domains.chat.reads.schemas import PreferencesChange, ReadUpTo
