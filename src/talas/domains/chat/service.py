@@ -28,7 +28,7 @@ async def join_room(conn: Connection, actor: Actor, name: str) -> RoomRow:
     room = await access_room(conn, actor, name)
     if room.is_member:
         return room
-    await members.join(conn, actor, room)
+    await members.join(conn, actor, room.id)
     return await access_locked_room_by_id(conn, actor, room.id)
 
 

@@ -315,6 +315,7 @@ JOIN unnest($1::int[], $2::uuid[]) AS asked (from_user, client_id)
   ON m.from_user = asked.from_user AND m.client_id = asked.client_id
 """
 
+# After a crash PostgreSQL may give an id again whose transaction was not committed.
 SELECT_MESSAGE_EXISTS = """
 SELECT EXISTS (
     SELECT FROM messages

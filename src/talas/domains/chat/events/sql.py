@@ -119,13 +119,13 @@ SELECT
 """
 
 SELECT_CONVERSATIONS_SINCE = """
-SELECT c.id, c.user_low, c.user_high, min(new.seq), max(new.seq), max(new.at)
+SELECT c.id, c.user_low, c.user_high, min(new.seq), max(new.seq)
 FROM (
-    SELECT conversation_id, seq, "timestamp" AS at
+    SELECT conversation_id, seq
     FROM messages
     WHERE id > $1 AND conversation_id IS NOT NULL
     UNION ALL
-    SELECT conversation_id, seq, created_at
+    SELECT conversation_id, seq
     FROM chat_events
     WHERE id > $2 AND conversation_id IS NOT NULL
 ) AS new
@@ -142,7 +142,6 @@ class ChangedConversation(msgspec.Struct, frozen=True):
     user_high: int
     first: int
     last: int
-    at: datetime
 
 
 async def insert_room_event(

@@ -40,8 +40,6 @@ ORDER BY m."timestamp" DESC, m.id DESC
 LIMIT $3
 """
 
-# After a crash PostgreSQL may give an id again whose transaction was not committed.
-
 
 async def select_room_history(
     conn: Connection, room_id: int, before: int | datetime, limit: int

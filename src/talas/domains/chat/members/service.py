@@ -46,25 +46,20 @@ async def list_members(
     return await sql.select_members(conn, room.id, page.window(total)), total
 
 
-async def join(conn: Connection, actor: Actor, room: RoomRow) -> int:
-    """The actor is a member afterwards; the room's newest ``seq``. To be called in a transaction.
+async def join(conn: Connection, actor: Actor, room_id: int) -> bool:
+    """The actor is a member afterwards; whether they were none before. To be called in a
+    transaction.
 
     Raises RoomNotFound for a private room of which the actor is no member, and Removed.
     """
-    seq, _ = await _join(conn, actor, room.id)
-    return seq
-
-
-async def _join(conn: Connection, actor: Actor, room_id: int) -> tuple[int, bool]:
-    """As ``join``, and whether the actor was no member before."""
     room = await access_locked_room_by_id(conn, actor, room_id)
     if room.is_member:
-        return room.seq, False
+        return False
     if room.removed:
         raise Removed
     await hold_account(conn, actor)
-    oneself = _oneself(actor)
-    return await admit(conn, room_id, oneself, action="joined", actor_id=actor.user_id), True
+    await admit(conn, room_id, _oneself(actor), action="joined", actor_id=actor.user_id)
+    return True
 
 
 async def admit(
@@ -75,15 +70,13 @@ async def admit(
     action: str,
     actor_id: int,
     role: str = MEMBER,
-) -> int:
-    """The ``seq`` of a membership that begins. The room is locked, the person is no member and is
-    held."""
+) -> None:
+    """A membership begins. The room is locked, the person is no member and is held."""
     data = {"action": action, "user_id": person.id, "name": person.username}
     if role != MEMBER:
         data["role"] = role
     seq = await append_room_event(conn, room_id, "member", actor_id=actor_id, data=data)
     await sql.insert_member(conn, room_id, person.id, role=role, seq=seq)
-    return seq
 
 
 async def add_member(
@@ -97,7 +90,7 @@ async def add_member(
     new.check()
     if _names_oneself(actor, new):
         room = await access_room(conn, actor, name)
-        _, is_new = await _join(conn, actor, room.id)
+        is_new = await join(conn, actor, room.id)
         return await _access_member(conn, room.id, actor.user_id), is_new
     room = await access_locked_room(conn, actor, name)
     require_may_add(room)
