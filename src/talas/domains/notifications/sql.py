@@ -96,9 +96,7 @@ async def insert_invitation(
     conn: Connection, user_id: int, *, actor_id: int, room_id: int
 ) -> int | None:
     """None where one to this room waits to be read."""
-    notification_id: int | None = await conn.fetchval(
-        INSERT_INVITATION, user_id, actor_id, room_id
-    )
+    notification_id: int | None = await conn.fetchval(INSERT_INVITATION, user_id, actor_id, room_id)
     return notification_id
 
 
