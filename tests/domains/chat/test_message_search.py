@@ -200,8 +200,7 @@ async def filled(db: asyncpg.Connection, make_person: MakePerson) -> Person:
         ann.id,
     )
     await db.execute(
-        "CREATE INDEX messages_words_idx ON messages "
-        "USING gin (message_words(content))"
+        "CREATE INDEX messages_words_idx ON messages USING gin (message_words(content))"
     )
     await db.execute("VACUUM ANALYZE messages")
     return ann
