@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import signal
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,76 +14,17 @@ from tests.builders.chat import (
     Person,
     connected,
     create_room,
-    keep_direct_unannounced,
-    keep_unannounced,
     unique_name,
 )
 from tests.builders.messages import open_room
-from tests.builders.redis import RedisServer, needs_redis
 from tests.domains.chat.conftest import MakePerson, make_chat_settings, serving_here
+from tests.domains.chat.several_nodes import Nodes, everywhere, nodes, redis, redis_url
 from tests.servers import ApiProcess
 
 from talas.core.settings import Settings
-from talas.domains.chat import follower
 from talas.domains.chat.presence import service as presence
 
-Nodes = list[ChatProcess]
-BUSES = ["NOTIFY", pytest.param("Redis", marks=needs_redis)]
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module", params=BUSES)
-def redis_url(request: pytest.FixtureRequest) -> str | None:
-    """Where the processes talk over Redis; None where they do over PostgreSQL alone."""
-    if request.param == "NOTIFY":
-        return None
-    server: RedisServer = request.getfixturevalue("redis")
-    return server.url
-
-
-@pytest.fixture(scope="module")
-def nodes(settings: Settings, redis_url: str | None) -> Iterator[Nodes]:
-    """Three, each on a port of its own, so that a test can choose."""
-    url = settings.database.url or ""
-    started = [
-        ChatProcess(make_chat_settings(url, settings.data_dir, redis_url=redis_url))
-        for _ in range(3)
-    ]
-
-    async def start() -> None:
-        await asyncio.gather(*(node.start() for node in started))
-
-    async def stop() -> None:
-        await asyncio.gather(*(node.stop() for node in started))
-
-    asyncio.run(start())
-    yield started
-    asyncio.run(stop())
-
-
-@contextlib.asynccontextmanager
-async def everywhere(
-    nodes: Nodes, people: list[Person], room: str | None = None
-) -> AsyncIterator[list[Client]]:
-    """Each of them on the next node, all of them in the room."""
-    async with contextlib.AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(
-                connected(nodes[place % len(nodes)], person, version=2, max_queue=None)
-            )
-            for place, person in enumerate(people)
-        ]
-        for client in clients if room else []:
-            await client.send(type="join", room=room)
-            await client.receive_kind("presence")
-        yield clients
+__all__ = ["nodes", "redis", "redis_url"]
 
 
 async def test_a_message_comes_to_all_of_them_with_the_same_number(
@@ -375,182 +314,3 @@ async def read_to(client: Client, kind: str, top: int) -> list[int]:
     """Of all frames with a ``seq`` but acknowledgements."""
     frames = await client.receive_until(kind, timeout=60, seq=top)
     return [f["data"]["seq"] for f in frames if f["type"] in (kind, "member")]
-
-
-async def test_what_was_not_announced_comes_with_the_next_message(
-    nodes: Nodes, make_person: MakePerson, db: asyncpg.Connection
-) -> None:
-    room = unique_name("room")
-    await create_room(db, room)
-    ann, bob = await make_person(), await make_person()
-    async with everywhere(nodes, [ann, bob, bob], room) as clients:
-        await keep_unannounced(db, room, ann, "one")
-        await keep_unannounced(db, room, ann, "two")
-        await clients[1].send(type="message", room=room, content="three")
-        for client in clients:
-            shown = [await client.receive_kind("message") for _ in range(3)]
-            assert [one["content"] for one in shown] == ["one", "two", "three"]
-
-
-async def test_of_a_conversation_nothing_is_left_out_that_was_not_announced(
-    nodes: Nodes, make_person: MakePerson, db: asyncpg.Connection
-) -> None:
-    """Also much, and some time ago, in a conversation of which no node had heard."""
-    ann, bob = await make_person(), await make_person()
-    async with everywhere(nodes, [ann, bob, bob]) as clients:
-        await asyncio.sleep(4)
-        for number in range(40):
-            await keep_direct_unannounced(db, ann, bob, f"number {number}", age_s=3.5)
-        await clients[1].send(type="dm", to=ann.id, content="number 40")
-        for client in clients:
-            shown = [await client.receive_kind("dm") for _ in range(41)]
-            assert [one["content"] for one in shown] == [f"number {n}" for n in range(41)]
-
-
-async def test_who_joins_on_a_node_that_is_behind_is_shown_nothing_twice(
-    nodes: Nodes, make_person: MakePerson, db: asyncpg.Connection
-) -> None:
-    room = unique_name("room")
-    await create_room(db, room)
-    ann, bob = await make_person(), await make_person()
-    async with everywhere(nodes[:1], [ann, bob], room) as (first, _):
-        await first.send(type="message", room=room, content="one")
-        seq = (await first.receive_kind("message"))["seq"]
-        # What the client has been shown by another node.
-        await keep_unannounced(db, room, ann, "two")
-        top = await keep_unannounced(db, room, ann, "three")
-        async with everywhere(nodes[:1], [bob, bob, bob]) as (whole, part, fresh):
-            await whole.send(type="join", room=room, since=top)
-            joined = await whole.receive_kind("joined")
-            assert (joined["recovered"], joined["seq"]) == (True, top)
-            await part.send(type="join", room=room, since=seq + 1)
-            assert (await part.receive_kind("joined"))["seq"] == top
-            await fresh.send(type="join", room=room)
-            assert (await fresh.receive_kind("joined"))["seq"] == top
-            await first.send(type="message", room=room, content="four")
-            for client, expected in (
-                (first, ["two", "three", "four"]),
-                (whole, ["four"]),
-                (part, ["three", "four"]),
-                # It is to read the history, which has the others.
-                (fresh, ["four"]),
-            ):
-                frames = await client.receive_until("message", content="four")
-                shown = [f["data"]["content"] for f in frames if f["type"] == "message"]
-                assert shown == expected
-
-
-async def test_who_comes_into_a_room_whose_past_is_hidden_sees_none_of_it(
-    nodes: Nodes, api: ApiProcess, make_person: MakePerson, db: asyncpg.Connection
-) -> None:
-    """Also on a node that has not heard yet of what was said before."""
-    ann, bob = await make_person(), await make_person()
-    room = await asyncio.to_thread(open_room, api, ann, private=True)
-    await db.execute("UPDATE rooms SET history = 'joining' WHERE name = $1", room)
-    async with everywhere(nodes[:1], [ann], room) as (owner,):
-        await keep_unannounced(db, room, ann, "a secret")
-        async with db.transaction():
-            await db.execute(
-                "INSERT INTO room_members (room_id, user_id, joined_seq) "
-                "SELECT id, $2, seq FROM rooms WHERE name = $1",
-                room,
-                bob.id,
-            )
-        async with everywhere(nodes[:1], [bob, bob]) as (plain, resuming):
-            await plain.send(type="join", room=room)
-            await plain.receive_kind("joined")
-            await resuming.send(type="join", room=room, since=0)
-            await resuming.receive_kind("joined")
-            await owner.send(type="message", room=room, content="Welcome")
-            for client in (plain, resuming):
-                frames = await client.receive_until("message", content="Welcome")
-                assert "a secret" not in str(frames)
-            frames = await owner.receive_until("message", content="Welcome")
-            assert "a secret" in str(frames)
-
-
-async def test_cut_listeners_find_what_they_missed(
-    nodes: Nodes,
-    redis_url: str | None,
-    make_person: MakePerson,
-    db: asyncpg.Connection,
-    request: pytest.FixtureRequest,
-) -> None:
-    room = unique_name("room")
-    await create_room(db, room)
-    ann, bob = await make_person(), await make_person()
-    async with everywhere(nodes, [ann, bob, bob], room) as clients:
-        for number in range(8):
-            await db.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'talas events' AND datname = current_database()"
-            )
-            if redis_url is not None:
-                server: RedisServer = request.getfixturevalue("redis")
-                server.cut_subscribers()
-            await clients[number % 3].send(type="message", room=room, content=f"room {number}")
-            await clients[0].send(type="dm", to=bob.id, content=f"direct {number}")
-            await asyncio.sleep(0.05 * number)
-        for client in clients:
-            shown: dict[str, list[str]] = {"message": [], "dm": []}
-            async with asyncio.timeout(15):
-                while len(shown["message"]) < 8 or len(shown["dm"]) < 8:
-                    frame = await client.receive(15)
-                    if frame["type"] in shown:
-                        shown[frame["type"]].append(frame["data"]["content"])
-            assert shown["message"] == [f"room {number}" for number in range(8)]
-            assert shown["dm"] == [f"direct {number}" for number in range(8)]
-
-
-@needs_redis
-async def test_without_redis_messages_come_by_comparison(
-    settings: Settings,
-    make_person: MakePerson,
-    db: asyncpg.Connection,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(follower, "COMPARE_S", 1.5)
-    room = unique_name("room")
-    await create_room(db, room)
-    people = [await make_person() for _ in range(3)]
-    server = RedisServer(tmp_path / "redis")
-    server.start()
-    async with (
-        serving_here(settings, redis_url=server.url) as here,
-        serving_here(settings, redis_url=server.url) as there,
-        everywhere([here, there, here], people, room) as (first, other, neighbour),
-    ):
-        server.stop()
-        await first.send(type="message", room=room, content="one")
-        await first.send(type="dm", to=people[1].id, content="direct")
-        # Within a node as ever, and to the other one a little later.
-        assert (await neighbour.receive_kind("message", 0.7))["content"] == "one"
-        frames = await receive_both(other)
-        assert frames == {"message": "one", "dm": "direct"}
-        server.start()
-        await until_it_types(first, other, room)
-        monkeypatch.setattr(follower, "COMPARE_S", 60)
-        await first.send(type="message", room=room, content="two")
-        assert (await other.receive_kind("message", 2))["content"] == "two"
-    server.stop()
-
-
-async def receive_both(client: Client) -> dict[str, str]:
-    found: dict[str, str] = {}
-    async with asyncio.timeout(8):
-        while len(found) < 2:
-            frame = await client.receive(8)
-            if frame["type"] in ("message", "dm"):
-                found[frame["type"]] = frame["data"]["content"]
-    return found
-
-
-async def until_it_types(typing: Client, watching: Client, room: str) -> None:
-    """Once they hear each other again: each tries to reach Redis every few seconds."""
-    for _ in range(5):
-        await typing.send(type="typing", room=room)
-        with contextlib.suppress(TimeoutError):
-            await watching.receive_kind("typing", 3.2)
-            return
-    raise AssertionError("nobody is shown to type")
