@@ -30,6 +30,12 @@ CREATE TABLE room_mutes (
 CREATE INDEX room_mutes_user_idx ON room_mutes (user_id);
 CREATE INDEX room_mutes_muted_until_idx ON room_mutes (muted_until);
 
+-- What was said before there were marks counts as read.
+UPDATE room_members AS m
+SET read_seq = r.seq
+FROM rooms AS r
+WHERE r.id = m.room_id AND r.seq > 0;
+
 -- Who was removed by a moderator comes back only when invited.
 CREATE TABLE room_removals (
     room_id INT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
@@ -69,6 +75,11 @@ CREATE TABLE conversation_reads (
     PRIMARY KEY (conversation_id, user_id)
 );
 CREATE INDEX conversation_reads_user_idx ON conversation_reads (user_id);
+
+INSERT INTO conversation_reads (conversation_id, user_id, read_seq)
+SELECT id, user_low, seq FROM conversations WHERE seq > 0
+UNION
+SELECT id, user_high, seq FROM conversations WHERE seq > 0;
 
 CREATE TABLE chat_preferences (
     user_id INT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,

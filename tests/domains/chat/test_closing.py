@@ -31,6 +31,7 @@ from talas.domains.chat import inbox, sql
 from talas.domains.chat.hub import Member
 from talas.domains.chat.node import Node
 from talas.domains.chat.revocation import recheck
+from talas.domains.chat.writer import Writer
 
 ANOTHER_SESSION = (
     "INSERT INTO sessions (user_id, expires_at) SELECT user_id, expires_at FROM sessions "
@@ -337,3 +338,19 @@ async def test_a_port_in_use_is_a_sentence(settings: Settings) -> None:
         chat = ChatProcess(msgspec.structs.replace(settings, chat=chat_settings))
         await chat.start()
         assert await chat.wait() == 1
+
+
+async def test_a_chat_without_its_writer_tells_its_clients_and_ends(
+    settings: Settings, make_person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its supervisor starts it again; staying, it would take messages and keep none."""
+    person = await make_person()
+
+    async def breaks(_writer: Writer) -> None:
+        await asyncio.sleep(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Writer, "run", breaks)
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        async with serving_here(settings) as chat, connected(chat, person) as client:
+            assert await client.close_code() == 4001

@@ -268,7 +268,7 @@ def test_moderators_mute_who_is_below_them(api: ApiProcess) -> None:
     assert change(api, ann, name, eve, {"muted_until": None}).status_code == 200
     assert [action for action, _ in actions(api, room["id"])][3:] == ["muted", "unmuted"]
     data = events_of(api, room["id"])[3][1]
-    assert (data["user_id"], data["name"]) == (eve.id, eve.username)
+    assert (data["user_id"], "name" in data) == (eve.id, False)
     assert data["until"].endswith("Z")
     acts = [(act["action"], act["actor_id"]) for act in audit_of(api, "room", room["id"])]
     assert acts[1:] == [("room.mute", bob.id), ("room.unmute", ann.id)]

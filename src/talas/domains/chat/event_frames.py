@@ -82,6 +82,8 @@ def event_data(event: LoggedEvent, *, visible_from: int = 0) -> dict[str, Any]:
         return data
     if event.data is not None:
         data.update(msgspec.json.decode(event.data))
+    if event.about is not None:
+        data["name"] = event.about
     if event.kind == "edit":
         data["content"] = event.content
         data["edited_at"] = event.edited_at

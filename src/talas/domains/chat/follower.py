@@ -7,7 +7,7 @@ comparison with the database every 40 s, or after the listening connections were
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -126,18 +126,25 @@ class Follower:
             self._more.clear()
             rooms, self._rooms = self._rooms, set()
             conversations, self._conversations = self._conversations, {}
-            try:
-                await self._read_rooms(sorted(rooms))
-                await self._read_conversations(conversations)
-            except Exception as error:
-                if not is_unavailable(error):
-                    log.exception("chat.following_failed")
+            # Of one that cannot be read the others do not suffer.
+            if not await self._succeeds(self._read_rooms(sorted(rooms))):
                 self._rooms |= rooms
+            if not await self._succeeds(self._read_conversations(conversations)):
                 for conversation_id, first in conversations.items():
                     known = self._conversations.get(conversation_id, first)
                     self._conversations[conversation_id] = min(first, known)
-                self._more.set()
-                await asyncio.sleep(RETRY_S)
+
+    async def _succeeds(self, reading: Coroutine[Any, Any, None]) -> bool:
+        """Whether it did; if not, the next try comes a moment later."""
+        try:
+            await reading
+        except Exception as error:
+            if not is_unavailable(error):
+                log.exception("chat.following_failed")
+            self._more.set()
+            await asyncio.sleep(RETRY_S)
+            return False
+        return True
 
     # Rooms
 
@@ -202,15 +209,16 @@ class Follower:
     def _room_changed(self, room: Room, event: LoggedEvent) -> None:
         data = event_data(event)
         if is_deletion(event):
-            room.deleted = True
-            refusal = encode_event(
-                "error", {"message": "The room was deleted", "code": "room_deleted"}
-            )
-            self._send_away(room, list(room.members), refusal)
+            self._deleted(room)
         elif "name" in data:
             self._hub.rename(room, name_key(data["name"]), data["name"])
         if "history" in data:
             self._history_changed(room, data["history"])
+
+    def _deleted(self, room: Room) -> None:
+        room.deleted = True
+        refusal = encode_event("error", {"message": "The room was deleted", "code": "room_deleted"})
+        self._send_away(room, list(room.members), refusal)
 
     def _history_changed(self, room: Room, history: str) -> None:
         """From where each member sees messages is known only when it joins: who is in the room
@@ -308,9 +316,14 @@ class Follower:
         for start in range(0, len(room_ids), 1000):
             async with self._db.connection() as conn:
                 tops = await sql.select_room_tops(conn, room_ids[start : start + 1000])
-            for room_id, seq in tops.items():
+            for room_id in room_ids[start : start + 1000]:
                 room = self._hub.rooms.get(room_id)
-                if room is not None and room.seq < seq:
+                if room is None:
+                    continue
+                if room_id not in tops:
+                    # Deleted so long ago that its last event is gone too.
+                    self._deleted(room)
+                elif room.seq < tops[room_id]:
                     self.want_room(room)
 
     async def _compare_conversations(self) -> None:

@@ -41,6 +41,8 @@ class Node:
         self.presence = Presence(db, self.hub, bus, self.id)
         self.limited = settings.rate_limits
         self.draining = False
+        self.broken = asyncio.Event()
+        """Set when a part that should run for as long as the process does has ended."""
         self.leaving = 0
         """How many connections are closed but not gone yet."""
         self._tasks: set[asyncio.Task[None]] = set()

@@ -28,6 +28,7 @@ from talas.domains.chat.schemas import (
     DirectHistoryData,
     Join,
     JoinedData,
+    LeftData,
     direct_message,
 )
 from talas.domains.chat.sql import RoomRow
@@ -50,9 +51,20 @@ class Resumption:
 
     async def run(self) -> None:
         """Raises RoomNotFound for who was removed meanwhile."""
+        socket, room = self._socket, self._room
+        was_in = socket in room.members
+        if was_in:
+            self._node.hub.unsubscribe(socket, room)
+        try:
+            await self._recover()
+        except Exception:
+            # It is in the room no more, and is to know that.
+            if was_in:
+                socket.write_answer(encode_frame("left", LeftData(room=room.name)))
+            raise
+
+    async def _recover(self) -> None:
         room = self._room
-        if self._socket in room.members:
-            self._node.hub.unsubscribe(self._socket, room)
         recovered = not await self._is_too_much()
         for _ in range(_TRIES if recovered else 0):
             await self._read_missed(MAX_MISSED + 1)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 
@@ -50,7 +51,7 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
             reuse_port=True,
         )
         log.info("chat.listening", host=settings.chat.host, port=settings.chat.port)
-        await stop.wait()
+        await _until_stopped_or_broken(node, stop)
         node.draining = True
         server.close()
         await drain(node)
@@ -58,6 +59,17 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(node.writer.drained(), SETTLE_S)
         await node.presence.end()
+    if node.broken.is_set():
+        raise RuntimeError("a part of the chat ended by itself; the log says which")
+
+
+async def _until_stopped_or_broken(node: Node, stop: asyncio.Event) -> None:
+    """A process without its writer would accept messages and keep none: it leaves instead, and is
+    started again."""
+    waits = [asyncio.create_task(event.wait()) for event in (stop, node.broken)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -87,6 +99,8 @@ async def _open_node(settings: Settings) -> AsyncIterator[Node]:
             sample_process("chat"),
         )
     ]
+    for task in background:
+        task.add_done_callback(partial(_ended, node))
     try:
         await events.start()
         yield node
@@ -98,6 +112,12 @@ async def _open_node(settings: Settings) -> AsyncIterator[Node]:
         await asyncio.gather(*background, return_exceptions=True)
         await events.stop()
         await asyncio.gather(db.close(), own_db.close())
+
+
+def _ended(node: Node, task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.error("chat.part_ended", part=repr(task.get_coro()), error=repr(task.exception()))
+        node.broken.set()
 
 
 def _open_bus(settings: Settings, db: Database, events: EventListener) -> Bus:

@@ -30,7 +30,6 @@ from talas.domains.chat.limits import (
 from talas.domains.chat.messages.service import reactions_of
 from talas.domains.chat.places import Post
 from talas.domains.chat.posting import Kept, Outcome
-from talas.domains.chat.presence.service import MAX_SHOWN, PresenceData
 from talas.domains.chat.reads import service as reads
 from talas.domains.chat.reads.schemas import ReadUpTo
 from talas.domains.chat.resuming import Resumption, direct_history, missed_directs
@@ -122,10 +121,8 @@ class ChatSocket(OrderedSocket):
             return await service.join_room(conn, self.actor, name)
 
     async def _show_presence(self, room: Room) -> None:
-        online = await self.node.presence.online(room)
+        data = await self.node.presence.online(room, self.user.id)
         if self.is_open:
-            shown = online[:MAX_SHOWN]
-            data = PresenceData(room=room.name, online=shown, count=len(online), whole=True)
             self.write_answer(encode_frame("presence", data))
 
     def _leave(self, request: Leave) -> None:

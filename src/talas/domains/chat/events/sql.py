@@ -38,6 +38,8 @@ class LoggedEvent(msgspec.Struct, frozen=True):
     mentions: list[int] | None
     age_s: float
     """By the database's clock, which also gave ``at``."""
+    about: str | None
+    """The name of the member whom an event of kind "member" is about, as it is now."""
 
 
 # S608 below: what is put together are constants of this file.
@@ -64,7 +66,7 @@ _COLUMNS = """
     logged.room_id, logged.conversation_id, logged.seq, logged.kind, logged.actor_id, u.username,
     logged.at, logged.message_id, logged.data, r.name, c.user_low, c.user_high, m.seq, m.content,
     m.client_id, m.reply_to, m.edited_at, m.deleted_at, m.attachments, m.mentions,
-    extract(epoch FROM clock_timestamp() - logged.at)::float8"""
+    extract(epoch FROM clock_timestamp() - logged.at)::float8, about.username"""
 
 
 def _select_after(place: str) -> str:
@@ -99,6 +101,7 @@ JOIN users AS u ON u.id = logged.actor_id
 LEFT JOIN rooms AS r ON r.id = logged.room_id
 LEFT JOIN conversations AS c ON c.id = logged.conversation_id
 LEFT JOIN messages AS m ON m.id = logged.message_id
+LEFT JOIN users AS about ON logged.kind = 'member' AND about.id = (logged.data ->> 'user_id')::int
 ORDER BY asked.id, logged.seq
 """  # noqa: S608
 

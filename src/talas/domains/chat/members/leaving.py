@@ -27,7 +27,7 @@ async def depart(
 ) -> None:
     """Of a member; the room is locked. An owner leaves it to the moderator who has been there
     longest, else to the member. What is private goes with its last member."""
-    data = {"action": action, "user_id": person.id, "name": person.username}
+    data = {"action": action, "user_id": person.id}
     await append_room_event(conn, room.id, "member", actor_id=actor_id, data=data)
     role = await sql.delete_member(conn, room.id, person.id)
     await _settle(conn, room.id, room.is_private, left_by_owner=role == OWNER, actor_id=actor_id)
@@ -49,7 +49,7 @@ async def change_role(
     await sql.update_role(conn, room_id, person.id, role)
     if role == MEMBER:
         await sql.delete_invites_by(conn, room_id, person.id)
-    data = {"action": "role", "user_id": person.id, "name": person.username, "role": role}
+    data = {"action": "role", "user_id": person.id, "role": role}
     await append_room_event(conn, room_id, "member", actor_id=actor_id, data=data)
 
 
@@ -63,8 +63,7 @@ async def leave_all(conn: Connection, user_id: int) -> None:
     await sql.lock_rooms_of_user(conn, user_id)
     memberships = await sql.select_memberships(conn, user_id)
     room_ids = [membership.room_id for membership in memberships]
-    name = (await sql.select_standing(conn, user_id)).username
-    data = msgspec.json.encode({"action": "left", "user_id": user_id, "name": name}).decode()
+    data = msgspec.json.encode({"action": "left", "user_id": user_id}).decode()
     await announce(conn, rooms=await sql.insert_departures(conn, room_ids, user_id, data))
     await sql.delete_all_of_user(conn, user_id, room_ids)
     for left in memberships:

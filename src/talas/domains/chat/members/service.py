@@ -72,7 +72,7 @@ async def admit(
     role: str = MEMBER,
 ) -> None:
     """A membership begins. The room is locked, the person is no member and is held."""
-    data = {"action": action, "user_id": person.id, "name": person.username}
+    data: dict[str, Any] = {"action": action, "user_id": person.id}
     if role != MEMBER:
         data["role"] = role
     seq = await append_room_event(conn, room_id, "member", actor_id=actor_id, data=data)
@@ -172,7 +172,6 @@ async def _set_muted_until(
     data: dict[str, Any] = {
         "action": "muted" if until else "unmuted",
         "user_id": member.user_id,
-        "name": member.username,
     }
     if until:
         data["until"] = until

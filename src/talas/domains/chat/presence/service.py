@@ -8,7 +8,7 @@ when it has not been seen for 15 s. The changes go over the bus, so that sockets
 import asyncio
 import contextlib
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ HEARTBEAT_S = 5.0
 UNSEEN_S = 15.0
 RETRY_S = 1.0
 MAX_SHOWN = 1_000
+MAX_KNOWN = 1_000
 _SEATS_AT_ONCE = 5_000
 # Two ids of ten digits each, and below PostgreSQL's 8,000 bytes for a notification.
 _SEATS_IN_HINT = 300
@@ -45,8 +46,20 @@ class PresenceData(msgspec.Struct, omit_defaults=True):
     whole: bool = False
 
 
+class _Online(NamedTuple):
+    """Who is in a room, good as long as ``presence`` is what the room has, and ``until`` then."""
+
+    user_ids: set[int]
+    shown: list[int]
+    presence: int
+    until: float
+
+
 class Presence:
     def __init__(self, db: Database, hub: Hub, bus: Bus, node_id: UUID) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._known: dict[int, _Online] = {}
+        """By room."""
         self._db = db
         self._hub = hub
         self._bus = bus
@@ -75,8 +88,18 @@ class Presence:
                 await sql.delete_node(conn, self._node_id)
                 await self._announce_went(sorted(self._told))
 
-    async def online(self, room: Room) -> list[int]:
-        """The users with a socket in the room, in any process."""
+    async def online(self, room: Room, user_id: int) -> PresenceData:
+        """Everybody with a socket in the room, in any process, as ``user_id`` is shown it who has
+        just come. Who come at once are shown what was read once."""
+        known = self._known.get(room.id)
+        if known is None or known.presence != room.presence or known.until < self._loop.time():
+            known = await self._read_online(room)
+        here = known.user_ids
+        count = len(here) + (user_id not in here)
+        shown = known.shown if user_id in here else sorted([*known.shown, user_id])
+        return PresenceData(room.name, shown[:MAX_SHOWN], count=count, whole=True)
+
+    async def _read_online(self, room: Room) -> _Online:
         for _ in range(_LOOKS):
             before = room.presence
             async with self._db.connection() as conn:
@@ -86,7 +109,12 @@ class Presence:
                 break
         # What was not written yet.
         online.update(member.user.id for member in room.members)
-        return sorted(online)
+        until = self._loop.time() + GATHER_S
+        known = _Online(online, sorted(online)[:MAX_SHOWN], room.presence, until)
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[room.id] = known
+        return known
 
     def heard(self, event: dict[str, Any]) -> None:
         """A change that a process, perhaps this one, has announced."""
