@@ -40,6 +40,7 @@ from talas.core.embedded_postgres import EmbeddedPostgres
 from talas.core.migrations import migrate_up
 
 ROOMS = 3
+AWAY_S = 15.0
 SETTLE_S = 90.0
 """Enough for two comparisons of a node with the database."""
 CUT = """
@@ -132,6 +133,7 @@ class HistoryChecker:
                 rooms,
                 kind=KINDS[place % len(KINDS)],
                 pause_s=self._plan.pause_s,
+                away_s=min(AWAY_S, self._plan.seconds / 3),
                 seed=self._plan.seed,
                 report=self.report,
                 shown=self._shown,

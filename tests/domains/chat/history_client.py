@@ -15,7 +15,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 ACK_S = 4.0
-AWAY_S = 15.0
 KINDS = ("retries", "drops", "freezes", "reads slowly", "stays away")
 EMOJI = ("👍", "🎉", "🔥")
 _PAGE = 200
@@ -51,13 +50,15 @@ class CheckedClient:
         *,
         kind: str,
         pause_s: float,
+        away_s: float,
         seed: int,
         report: Report,
         shown: Shown,
     ) -> None:
         self.person = person
         self._nodes, self._peers, self._rooms = nodes, peers, rooms
-        self._kind, self._pause_s, self._report = kind, pause_s, report
+        self._kind, self._pause_s, self._away_s = kind, pause_s, away_s
+        self._report = report
         self._random = random.Random(f"{seed} {person.username}")
         self._pending: Pending | None = None
         self._mine: list[int] = []
@@ -96,7 +97,7 @@ class CheckedClient:
                 pass
             away_s = self._random.uniform(0.05, 0.4)
             if self._kind == "stays away" and not stop.is_set():
-                away_s = self._random.uniform(1, AWAY_S)
+                away_s = self._random.uniform(1, self._away_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(end.wait(), away_s)
 
