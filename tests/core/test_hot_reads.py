@@ -20,6 +20,7 @@ from tests.servers import ORIGIN, ApiProcess, api_process
 
 from talas.core.http.hot_reads import MAX_AGE_S, MAX_ANSWER, MAX_BYTES, HotReads
 from talas.domains.admin import service as admin
+from talas.domains.chat.rooms.sql import SEARCH_ROOMS
 
 ROOMS = "/api/v1/chat/rooms"
 _numbers = itertools.count(1)
@@ -127,11 +128,14 @@ async def test_a_write_that_comes_between_is_seen_by_who_asks_after_it(
 
 
 async def lock_waiters(db: asyncpg.Connection) -> int:
+    """Of those that search rooms: what feeds the index of searches reads members as well."""
     query = (
-        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
-        "WHERE NOT l.granted AND d.datname = current_database()"
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid "
+        "WHERE NOT l.granted AND a.datname = current_database() AND a.query <> '' "
+        # The server shows the first kilobyte.
+        "AND starts_with($1, a.query)"
     )
-    waiting: int = await db.fetchval(query)
+    waiting: int = await db.fetchval(query, SEARCH_ROOMS)
     return waiting
 
 
@@ -149,13 +153,16 @@ async def test_a_hundred_at_once_cost_one_query(api: ApiProcess, db: asyncpg.Con
     with connections(api, 100) as made:
         async with db.transaction():
             await db.execute("LOCK TABLE room_members IN ACCESS EXCLUSIVE MODE")
+            began = time.monotonic()
             for connection in made:
                 ask(connection, user, f"{ROOMS}?search=hot&page=1")
             await waiting_for_a_lock(db, 1)
             await open_requests(api, 100)
             waiting = await lock_waiters(db)
+            seconds = time.monotonic() - began
         answers = [answer_on(connection) for connection in made]
-    assert waiting == 1
+    # Who asks more than a second after the first gets an answer of their own.
+    assert 1 <= waiting <= 1 + seconds // MAX_AGE_S
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     assert len({answer.headers["x-request-id"] for answer in answers}) == 100
