@@ -20,7 +20,6 @@ from tests.servers import ORIGIN, ApiProcess, api_process
 
 from talas.core.http.hot_reads import MAX_AGE_S, MAX_ANSWER, MAX_BYTES, HotReads
 from talas.domains.admin import service as admin
-from talas.domains.chat.rooms.sql import SEARCH_ROOMS
 
 ROOMS = "/api/v1/chat/rooms"
 _numbers = itertools.count(1)
@@ -115,6 +114,7 @@ async def test_a_write_that_comes_between_is_seen_by_who_asks_after_it(
     """What was begun before the write serves only those who were waiting for it."""
     url = f"{ROOMS}?search=hot&limit=99"
     rooms_of(api, ann, "warm the session up")
+    await until_rooms_are_indexed(db)
     with connections(api, 2) as (early, late):
         async with db.transaction():
             await db.execute("LOCK TABLE room_members IN ACCESS EXCLUSIVE MODE")
@@ -128,15 +128,27 @@ async def test_a_write_that_comes_between_is_seen_by_who_asks_after_it(
 
 
 async def lock_waiters(db: asyncpg.Connection) -> int:
-    """Of those that search rooms: what feeds the index of searches reads members as well."""
     query = (
-        "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid "
-        "WHERE NOT l.granted AND a.datname = current_database() AND a.query <> '' "
-        # The server shows the first kilobyte.
-        "AND starts_with($1, a.query)"
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+        "WHERE NOT l.granted AND d.datname = current_database()"
     )
-    waiting: int = await db.fetchval(query, SEARCH_ROOMS)
+    waiting: int = await db.fetchval(query)
     return waiting
+
+
+async def until_rooms_are_indexed(db: asyncpg.Connection) -> None:
+    """What feeds the index of searches reads rooms and their members too, and would wait for the
+    lock like the requests."""
+    query = (
+        "SELECT NOT EXISTS (SELECT FROM search_intake WHERE kind = 'rooms') AND NOT EXISTS ("
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'talas api' AND state <> 'idle')"
+    )
+    deadline, quiet = time.monotonic() + 20, 0
+    while quiet < 5:
+        quiet = quiet + 1 if await db.fetchval(query) else 0
+        assert time.monotonic() < deadline, "the index of searches is not fed"
+        await asyncio.sleep(0.05)
 
 
 async def waiting_for_a_lock(db: asyncpg.Connection, wanted: int) -> None:
@@ -150,6 +162,7 @@ async def test_a_hundred_at_once_cost_one_query(api: ApiProcess, db: asyncpg.Con
     # Somebody new, whose session is not read again half way because a minute has passed.
     user = create_user(api)
     rooms_of(api, user, "warm the session up")
+    await until_rooms_are_indexed(db)
     with connections(api, 100) as made:
         async with db.transaction():
             await db.execute("LOCK TABLE room_members IN ACCESS EXCLUSIVE MODE")
