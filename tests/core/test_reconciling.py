@@ -9,7 +9,6 @@ from obstore.store import MemoryStore
 from tests.conftest import MakeSettings
 
 from talas.core.database import Connection, Database
-from talas.core.objects import StoredRow
 from talas.core.reconciling import (
     Shelf,
     delete_orphans,
@@ -19,6 +18,7 @@ from talas.core.reconciling import (
     report_lost,
 )
 from talas.core.storage import Storage
+from talas.core.stored_rows import StoredRow
 
 AT_ONCE = dt.timedelta(seconds=-1)
 KEYS = [f"files/{n:032x}/original" for n in range(1, 4)]

@@ -17,6 +17,7 @@ from talas.core.errors import InvalidData
 from talas.core.permissions import Role
 from talas.core.text import printable
 from talas.domains.admin import service
+from talas.domains.admin.audit import Administrator
 from talas.domains.admin.schemas import ACTIVE, SUSPENDED
 from talas.domains.auth import service as auth
 from talas.domains.auth.schemas import RegisterRequest
@@ -115,7 +116,7 @@ def _change(name: str, **changes: Any) -> tuple[str, bool]:
     return in_transaction(act)
 
 
-def _myself() -> service.Administrator:
+def _myself() -> Administrator:
     """Who has the command line has all rights; the audit log names the system account."""
     try:
         account = getpass.getuser()

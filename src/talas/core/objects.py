@@ -17,13 +17,6 @@ ORIGINAL = "original"
 _DELETED_AT_ONCE = 500
 
 
-class StoredRow(msgspec.Struct, frozen=True):
-    """A row that says where its object is."""
-
-    id: int
-    storage_key: str
-
-
 class DeleteObjects(msgspec.Struct, frozen=True, kw_only=True):
     """Of rows that are gone: all that lies beside these objects, and they themselves."""
 

@@ -10,8 +10,9 @@ import structlog
 
 from talas.core.database import Connection, Database
 from talas.core.jobs import JobRunner
-from talas.core.objects import ORIGINAL, StoredRow, folder_of, is_own_folder
+from talas.core.objects import ORIGINAL, folder_of, is_own_folder
 from talas.core.storage import ObjectMissing, Storage
+from talas.core.stored_rows import StoredRow
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
 ORPHAN_AGE = dt.timedelta(hours=1)

@@ -9,7 +9,7 @@ import pytest
 from talas.core.errors import TalasError
 from talas.core.permissions import Role
 from talas.domains.admin import service
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.audit import Administrator
 
 INSERT = (
     "INSERT INTO users (username, email, password_hash, role) VALUES ($1::text, $1::text, '', $2)"

@@ -14,8 +14,8 @@ from talas.core.database import Connection
 from talas.core.errors import Conflict, Forbidden, NotFound, TalasError
 from talas.core.permissions import Role
 from talas.domains.admin import service
+from talas.domains.admin.audit import Administrator
 from talas.domains.admin.schemas import ACTIVE, SUSPENDED
-from talas.domains.admin.service import Administrator
 
 _numbers = itertools.count(1)
 USER, MODERATOR, ADMIN, SUPER = Role

@@ -2,7 +2,7 @@
 
 from talas.core.http.request import Request
 from talas.core.permissions import Permission
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.audit import Administrator
 
 
 async def acting(request: Request, permission: Permission) -> Administrator:

@@ -1,7 +1,5 @@
 """Roles and statuses: who may change whose, and the trace that each change leaves."""
 
-from typing import Any, Self
-
 import msgspec
 
 from talas.core import counts
@@ -10,12 +8,11 @@ from talas.core.errors import Conflict, Forbidden, NotFound
 from talas.core.filters import given_filters
 from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, Role, holds, may_change_role
-from talas.core.sessions import Actor, announce_user_changed
+from talas.core.sessions import announce_user_changed
 from talas.core.text import MAX_EMAIL, clean_text, printable
-from talas.core.tokens import InvalidToken
 from talas.domains.admin import sql
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.admin.schemas import (
-    ACTIONS,
     ACTIVE,
     STATUSES,
     SUSPENDED,
@@ -27,21 +24,6 @@ from talas.domains.admin.schemas import (
 )
 from talas.domains.auth import service as auth
 from talas.domains.auth.service import NewAccount
-
-
-class Administrator(msgspec.Struct, frozen=True):
-    """Who acts, and from where. The command line acts as nobody in particular, with all rights."""
-
-    user_id: int | None
-    name: str
-    role: Role
-    address: str
-
-    @classmethod
-    def of(cls, actor: Actor, *, address: str) -> Self:
-        """Who sent a request, with the address that it came from."""
-        return cls(actor.user_id, actor.username, actor.role, address)
-
 
 COMMAND_LINE = Administrator(None, "command line", Role.SUPER_ADMIN, "local")
 
@@ -106,16 +88,6 @@ async def _as_of_now(conn: Connection, by: Administrator) -> Administrator:
         return by
     role = await sql.select_active_role_for_share(conn, by.user_id)
     return msgspec.structs.replace(by, role=Role(role or Role.USER))
-
-
-async def _check_still_holds(conn: Connection, by: Administrator) -> None:
-    if by.user_id is None:
-        return
-    role = await sql.select_active_role_for_share(conn, by.user_id)
-    if role is None:
-        raise InvalidToken
-    if Role(role).rank < by.role.rank:
-        raise Forbidden("Your role does not allow this")
 
 
 def _check_rights(by: Administrator, before: sql.AccountState, after: sql.AccountState) -> None:
@@ -205,33 +177,3 @@ async def check_not_last_super_admin(conn: Connection, user_id: int) -> None:
 
 def _last_super_admin() -> Conflict:
     return Conflict("The last active super_admin must stay", code="last_super_admin")
-
-
-async def write_audit(
-    conn: Connection,
-    by: Administrator,
-    action: str,
-    target_id: int,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    """In the transaction of the act itself: neither is there without the other. ``action`` is one
-    of ACTIONS, and names the type of the target.
-
-    Raises InvalidToken or Forbidden where who acts has lost their account or their role since
-    they asked: a body may take its time.
-    """
-    assert action in ACTIONS, action
-    await _check_still_holds(conn, by)
-    await sql.insert_audit(
-        conn,
-        actor_id=by.user_id,
-        actor_name=by.name,
-        action=action,
-        target_type=action.partition(".")[0],
-        target_id=target_id,
-        before=before,
-        after=after,
-        address=by.address,
-    )

@@ -9,7 +9,7 @@ import msgspec
 from talas.core.database import Connection, is_id
 from talas.core.errors import InvalidData, TalasError
 from talas.domains.chat import sql
-from talas.domains.chat.attachments.service import take_attachments
+from talas.domains.chat.attachments.carrying import take_attachments
 from talas.domains.chat.errors import (
     Muted,
     NotJoined,

@@ -9,7 +9,7 @@ import msgspec
 from talas.core.database import Connection
 from talas.core.errors import TalasError
 from talas.domains.chat import sql
-from talas.domains.chat.attachments.service import link_attachments
+from talas.domains.chat.attachments.carrying import link_attachments
 from talas.domains.chat.events.service import ConversationTop, RoomTop, announce
 from talas.domains.chat.messages.mentions import store_mentions
 from talas.domains.chat.places import Places, Post, Sent

@@ -13,7 +13,7 @@ from talas.core.http.request import Request
 from talas.core.permissions import Permission
 from talas.core.sessions import hold_account
 from talas.domains.admin.acting import acting
-from talas.domains.admin.service import Administrator
+from talas.domains.admin.audit import Administrator
 from talas.domains.docs import access, service
 from talas.domains.docs.objects import FOLDER
 from talas.domains.docs.schemas import Doc

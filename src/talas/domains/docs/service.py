@@ -8,7 +8,7 @@ from talas.core.http.document_form import Document
 from talas.core.http.pagination import Page
 from talas.core.objects import delete_later
 from talas.core.sessions import Actor
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.docs import access, sql
 from talas.domains.docs.objects import DELETE_OBJECTS
 from talas.domains.docs.schemas import Doc

@@ -5,7 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
-from talas.core.objects import StoredRow
+from talas.core.stored_rows import StoredRow
 
 
 class DocRow(msgspec.Struct, frozen=True):

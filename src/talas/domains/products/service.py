@@ -10,7 +10,7 @@ from talas.core.database import Connection
 from talas.core.errors import Conflict, NotFound
 from talas.core.search_index import SearchIndex
 from talas.core.text import given
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.docs.service import forget_product
 from talas.domains.products import access, sql
 from talas.domains.products.checks import clean_category, clean_product

@@ -11,7 +11,7 @@ from talas.core.filters import given_filters
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor, hold_account
 from talas.core.text import FieldChecks
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.reports import sql
 from talas.domains.reports.schemas import (
     MAX_REASON,

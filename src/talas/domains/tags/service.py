@@ -5,7 +5,7 @@ from talas.core.database import Connection, is_id
 from talas.core.errors import Conflict, FieldError, InvalidData, NotFound
 from talas.core.http.pagination import Page
 from talas.core.text import FieldChecks
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.tags import sql
 from talas.domains.tags.names import MAX_TAG, check_tag, normal_form
 from talas.domains.tags.schemas import Tag

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
-from talas.core.objects import StoredRow
+from talas.core.stored_rows import StoredRow
 
 
 class TrackRow(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from talas.core.errors import Conflict, Forbidden
 from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, Role, holds
 from talas.core.sessions import Actor, hold_account
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.chat.access import (
     GROUP,
     MEMBER,

@@ -12,7 +12,7 @@ from talas.core.errors import Conflict, Forbidden
 from talas.core.http.pagination import Page
 from talas.core.permissions import Permission, holds
 from talas.core.sessions import Actor
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.chat.access import access_message, access_peer, access_room
 from talas.domains.chat.errors import MessageNotFound
 from talas.domains.chat.events.service import append_conversation_event, append_room_event

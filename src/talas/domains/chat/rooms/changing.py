@@ -9,7 +9,7 @@ from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.permissions import Permission, holds
 from talas.core.sessions import Actor
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.chat.access import (
     GENERAL,
     GROUP,

@@ -6,7 +6,7 @@ from talas.core.database import Connection
 from talas.core.errors import Conflict
 from talas.core.permissions import Permission, holds
 from talas.core.sessions import Actor
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.chat.access import GENERAL, access_locked_room, name_key, require_owner
 from talas.domains.chat.events.service import append_room_event
 from talas.domains.chat.rooms import sql

@@ -2,7 +2,7 @@
 
 from talas.core.database import Connection, is_id
 from talas.core.errors import Forbidden, NotFound
-from talas.domains.admin.service import Administrator, write_audit
+from talas.domains.admin.audit import Administrator, write_audit
 from talas.domains.tracks.moderation import sql
 
 
