@@ -36,7 +36,7 @@ from talas.core.errors import InvalidData, TalasError
 from talas.core.reconciling import delete_orphans
 from talas.core.settings import load_settings
 from talas.core.storage import Storage
-from talas.domains.chat.attachments import cleaning, service, sql
+from talas.domains.chat.attachments import carrying, cleaning, service, sql
 
 __all__ = ["small_disk"]
 
@@ -95,7 +95,7 @@ def clean(api: ApiProcess) -> int:
 
 
 async def take(db: asyncpg.Connection, author_id: int, *attachments: Any) -> Any:
-    [taken] = await service.take_attachments(db, [(author_id, list(attachments))])
+    [taken] = await carrying.take_attachments(db, [(author_id, list(attachments))])
     return taken
 
 
@@ -187,7 +187,7 @@ class TestTaken:
         db.add_query_logger(lambda asked: statements.append(asked.query))
         await db.fetch("SELECT 1 FROM unnest($1::int[])", [])
         statements.clear()
-        taken = await service.take_attachments(
+        taken = await carrying.take_attachments(
             db,
             [
                 (owner.id, [mine["id"], track]),
@@ -205,8 +205,8 @@ class TestTaken:
         assert [one["id"] for one in taken[0]] == [mine["id"], track["id"]]  # type: ignore[union-attr]
         assert len(statements) == 2
         statements.clear()
-        assert await service.take_attachments(db, []) == []
-        await service.link_attachments(db, [])
+        assert await carrying.take_attachments(db, []) == []
+        await carrying.link_attachments(db, [])
         assert statements == []
 
     async def test_a_message_shows_them_and_lets_others_have_them(
@@ -307,7 +307,7 @@ class TestCleaning:
             deletion = asyncio.create_task(asyncio.to_thread(delete))
             await asyncio.sleep(0.3)
             assert statuses == []
-            await service.link_attachments(db, [(message_id, shown["id"])])
+            await carrying.link_attachments(db, [(message_id, shown["id"])])
         await deletion
         assert statuses == [409]
 
