@@ -54,10 +54,14 @@ def test_canaries_are_in_no_line(database_url: str, tmp_path: Path, log_format: 
         client.put("/users/password", json=body, token=user.token)
         client.put("/users/me", json={"bio": canary}, token=user.token)
         client.delete("/users/me", json={"password": f"{canary}-new"}, token=user.token)
+        invitation = "canary-of-an-invitation-by-link-long-enough"
+        for method in ("GET", "POST", "PUT", "OPTIONS"):
+            send(api.address, method, f"/api/v1/chat/invites/{invitation}")
+            send(api.address, method, f"/api/v1/chat/invites/{invitation}/more")
         client.get("/the-last-request")
         lines_with(api, "the-last-request")
         log = api.log
-    secrets = [canary, user.token, user.refresh_token, media, fresh.text]
+    secrets = [canary, user.token, user.refresh_token, media, fresh.text, invitation]
     for secret in secrets:
         assert secret not in log
         assert secret.rpartition(".")[2] not in log

@@ -83,9 +83,16 @@ def create_app(
         cors=Cors(settings.http.cors_origins),
         proxies=TrustedProxies(settings.http.trusted_proxies),
         methods_of=lambda path: _methods(app, path),
+        secret_paths=_secret_paths(app),
         log_format=settings.log_format,
         rate_limits=settings.rate_limits,
     )
+
+
+def _secret_paths(app: Litestar) -> tuple[str, ...]:
+    """What comes before the tokens that some paths end with."""
+    paths = (route.path.partition("/{token")[0] for route in app.routes if "/{token" in route.path)
+    return tuple({f"{path}/" for path in paths})
 
 
 def openapi_document(

@@ -52,11 +52,13 @@ class Edge:
         cors: Cors,
         proxies: TrustedProxies,
         methods_of: Callable[[str], set[str]],
+        secret_paths: tuple[str, ...],
         log_format: str,
         rate_limits: bool,
     ) -> None:
         """``hot_paths`` says of each path whose answers ``hot_reads`` may hold whether it is the
-        same for everybody; the others are held for each actor."""
+        same for everybody; the others are held for each actor. What follows one of
+        ``secret_paths`` is not logged."""
         self._app = app
         self._guard = guard
         self._hot_reads = hot_reads
@@ -64,6 +66,7 @@ class Edge:
         self._cors = cors
         self._proxies = proxies
         self._methods_of = methods_of
+        self._secret_paths = secret_paths
         self._access_log = AccessLog(log_format)
         self._limits = _Limits() if rate_limits else None
         self._observers: dict[tuple[str, str, int], tuple[Any, Any]] = {}
@@ -120,7 +123,14 @@ class Edge:
             self._tell_open()
             took = time.perf_counter() - started
             self._observe(method, scope.get("path_template"), status, took)
-            self._access_log.write(method, scope["path"], status, took, request_id, user_id)
+            path = self._loggable(scope["path"])
+            self._access_log.write(method, path, status, took, request_id, user_id)
+
+    def _loggable(self, path: str) -> str:
+        """A link that lets somebody in is a secret also where the request was refused."""
+        if not path.startswith(self._secret_paths):
+            return path
+        return next(f"{start}***" for start in self._secret_paths if path.startswith(start))
 
     def _tell_open(self) -> None:
         """At once, and of what follows together: a figure that processes share costs more than
