@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, TypeVar
 
 import asyncpg
@@ -11,6 +11,8 @@ from talas.core.settings import DatabaseSettings
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
 RowT = TypeVar("RowT")
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
 
 MAX_ID = 2**31 - 1
 STATEMENT_TIMEOUT_MS = 5_000
@@ -157,6 +159,12 @@ def as_row(row_type: type[RowT], record: asyncpg.Record | None) -> RowT | None:
 
 def as_rows(row_type: type[RowT], records: list[asyncpg.Record]) -> list[RowT]:
     return [row_type(*record) for record in records]
+
+
+def as_columns(pairs: Iterable[tuple[FirstT, SecondT]]) -> tuple[list[FirstT], list[SecondT]]:
+    """As ``unnest`` takes them."""
+    pairs = list(pairs)
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def is_id(value: int) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from talas.core.database import Connection, is_id
+from talas.core.database import Connection, as_columns, is_id
 from talas.core.errors import InvalidData, TalasError
 from talas.domains.chat import sql
 from talas.domains.chat.attachments.carrying import take_attachments
@@ -90,7 +90,7 @@ class Places:
         )
         places.conversations = await _lock_conversations(conn, pairs) if pairs else {}
         seats = sorted({post.seat for post in posts if post.room_id is not None})
-        places.speakers = await sql.select_speakers(conn, *_columns(seats)) if seats else {}
+        places.speakers = await sql.select_speakers(conn, *as_columns(seats)) if seats else {}
         replied = sorted({p.reply_to for p in posts if p.reply_to and is_id(p.reply_to)})
         rows = await sql.select_replied(conn, replied) if replied else []
         places.replied = {row.id: row for row in rows}
@@ -196,17 +196,17 @@ class Places:
 async def _lock_conversations(
     conn: Connection, pairs: list[Pair]
 ) -> dict[Pair, LockedConversation]:
-    lows, highs = _columns(pairs)
+    lows, highs = as_columns(pairs)
     locked = await sql.lock_conversations(conn, lows, highs)
     if len(locked) < len(pairs):
         found = {(row.user_low, row.user_high) for row in locked}
-        await sql.insert_conversations(conn, *_columns([p for p in pairs if p not in found]))
+        await sql.insert_conversations(conn, *as_columns([p for p in pairs if p not in found]))
         locked = await sql.lock_conversations(conn, lows, highs)
     return {(row.user_low, row.user_high): row for row in locked}
 
 
 async def _already_sent(conn: Connection, sent: list[Sent]) -> dict[Sent, Message]:
-    rows = await sql.select_already_sent(conn, *_columns(sent))
+    rows = await sql.select_already_sent(conn, *as_columns(sent))
     return {(row.from_user, row.client_id): row for row in rows if row.client_id}
 
 
@@ -240,7 +240,3 @@ def _people(posts: Sequence[Post]) -> list[int]:
     people = {post.author_id for post in posts}
     people.update(post.to_user for post in posts if post.to_user and is_id(post.to_user))
     return sorted(people)
-
-
-def _columns(rows: Sequence[tuple[object, object]]) -> tuple[list, list]:  # type: ignore[type-arg]
-    return [row[0] for row in rows], [row[1] for row in rows]

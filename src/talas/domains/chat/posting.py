@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from talas.core.database import Connection
+from talas.core.database import Connection, as_columns
 from talas.core.errors import TalasError
 from talas.domains.chat import sql
 from talas.domains.chat.attachments.carrying import link_attachments
@@ -164,8 +164,7 @@ async def _store_what_belongs(
     if uploads:
         await link_attachments(conn, uploads)
     if places.spoke:
-        seats = sorted(places.spoke)
-        await sql.update_spoke_at(conn, [seat[0] for seat in seats], [seat[1] for seat in seats])
+        await sql.update_spoke_at(conn, *as_columns(sorted(places.spoke)))
     news = [_news(message, places) for message in kept.values() if _concerns_somebody(message)]
     if news:
         await notify_messages(

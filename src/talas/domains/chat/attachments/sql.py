@@ -8,7 +8,7 @@ import datetime as dt
 
 import msgspec
 
-from talas.core.database import Connection, as_row, as_rows
+from talas.core.database import Connection, as_columns, as_row, as_rows
 from talas.core.stored_rows import StoredRow
 
 Pair = tuple[int, int]
@@ -219,18 +219,18 @@ LIMIT 500
 async def hold_own_uploads(conn: Connection, pairs: list[Pair]) -> list[UploadRow]:
     """Of the pairs (user, upload) those that belong together. Until the transaction ends they are
     not deleted."""
-    rows = await conn.fetch(HOLD_OWN_UPLOADS, *_columns(pairs))
+    rows = await conn.fetch(HOLD_OWN_UPLOADS, *as_columns(pairs))
     return as_rows(UploadRow, rows)
 
 
 async def select_own_tracks(conn: Connection, pairs: list[Pair]) -> list[OwnTrack]:
     """Of the pairs (user, track) those that belong together; failed tracks are left out."""
-    return as_rows(OwnTrack, await conn.fetch(SELECT_OWN_TRACKS, *_columns(pairs)))
+    return as_rows(OwnTrack, await conn.fetch(SELECT_OWN_TRACKS, *as_columns(pairs)))
 
 
 async def insert_message_uploads(conn: Connection, pairs: list[Pair]) -> None:
     """The pairs are (message, upload)."""
-    await conn.execute(INSERT_MESSAGE_UPLOADS, *_columns(pairs))
+    await conn.execute(INSERT_MESSAGE_UPLOADS, *as_columns(pairs))
 
 
 async def lock_account(conn: Connection, user_id: int) -> bool:
@@ -302,7 +302,3 @@ async def select_known_keys(conn: Connection, storage_keys: list[str]) -> set[st
 
 async def select_stored(conn: Connection, after_id: int) -> list[StoredRow]:
     return as_rows(StoredRow, await conn.fetch(SELECT_STORED, after_id))
-
-
-def _columns(pairs: list[Pair]) -> tuple[list[int], list[int]]:
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from talas.core.database import Connection
+from talas.core.database import Connection, as_columns
 
 Seat = tuple[int, int]
 """A room (0: any socket at all) and a user."""
@@ -83,22 +83,18 @@ async def delete_node(conn: Connection, node_id: UUID) -> None:
 
 
 async def insert_seats(conn: Connection, node_id: UUID, seats: list[Seat]) -> None:
-    await conn.execute(INSERT_SEATS, node_id, *_columns(seats))
+    await conn.execute(INSERT_SEATS, node_id, *as_columns(seats))
 
 
 async def delete_seats(conn: Connection, node_id: UUID, seats: list[Seat]) -> None:
-    await conn.execute(DELETE_SEATS, node_id, *_columns(seats))
+    await conn.execute(DELETE_SEATS, node_id, *as_columns(seats))
 
 
 async def select_empty_seats(conn: Connection, seats: list[Seat]) -> list[Seat]:
     """Those of them that no process has."""
-    rows = await conn.fetch(SELECT_EMPTY_SEATS, *_columns(seats))
+    rows = await conn.fetch(SELECT_EMPTY_SEATS, *as_columns(seats))
     return [(row[0], row[1]) for row in rows]
 
 
 async def select_online(conn: Connection, room_id: int) -> list[int]:
     return [row[0] for row in await conn.fetch(SELECT_ONLINE, room_id)]
-
-
-def _columns(seats: list[Seat]) -> tuple[list[int], list[int]]:
-    return [seat[0] for seat in seats], [seat[1] for seat in seats]
