@@ -17,6 +17,8 @@ from talas.core.mail_server import MailServer, read_sender, read_smtp_url
 
 SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
 MIN_SECRET_BYTES = 32
+MIN_CACHE_SIZE = 64 * 2**20
+DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
 STORAGE_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file"})
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -57,6 +59,17 @@ class ChatSettings(msgspec.Struct, frozen=True):
     workers: int
 
 
+class StreamSettings(msgspec.Struct, frozen=True):
+    """``host`` and ``port`` of gRPC. ``is_served``: `talas serve` runs it too. ``cache_path`` holds
+    what was encoded, on this machine's disk, ``cache_size`` bytes of it at most."""
+
+    host: str
+    port: int
+    is_served: bool
+    cache_path: Path
+    cache_size: int
+
+
 class FileSettings(msgspec.Struct, frozen=True):
     """Limits in bytes."""
 
@@ -90,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True):
     http: HttpSettings
     auth: AuthSettings
     chat: ChatSettings
+    stream: StreamSettings
     files: FileSettings
     mail: MailSettings
 
@@ -133,6 +147,9 @@ class _Environment(BaseSettings):
     refresh_expiry: Seconds = 720 * 3600
     ws_bind_addr: str = "127.0.0.1:9001"
     chat_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    grpc_bind_addr: Text = None
+    cache_path: Path | None = None
+    cache_size: Annotated[int, Field(ge=MIN_CACHE_SIZE)] = 4 * 2**30
     data_dir: Path = Path("./data")
     upload_path: Path | None = None
     internal_docs_path: Path | None = None
@@ -160,7 +177,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
     data_dir = env.data_dir.expanduser().absolute()
-    chat_host, chat_port = _bind_address(env.ws_bind_addr)
+    chat_host, chat_port = _bind_address("WS_BIND_ADDR", env.ws_bind_addr)
     return Settings(
         environment=env.environment,
         data_dir=data_dir,
@@ -186,6 +203,7 @@ def load_settings(**overrides: Any) -> Settings:
             refresh_lifetime_s=env.refresh_expiry,
         ),
         chat=ChatSettings(host=chat_host, port=chat_port, workers=env.chat_workers),
+        stream=_stream(env, data_dir),
         files=FileSettings(
             upload_path=_folder(env.upload_path, data_dir / "uploads"),
             internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
@@ -224,10 +242,21 @@ def _database_url(url: str | None) -> str | None:
     return url
 
 
-def _bind_address(text: str) -> tuple[str, int]:
+def _stream(env: _Environment, data_dir: Path) -> StreamSettings:
+    host, port = _bind_address("GRPC_BIND_ADDR", env.grpc_bind_addr or DEFAULT_GRPC_ADDRESS)
+    return StreamSettings(
+        host=host,
+        port=port,
+        is_served=env.grpc_bind_addr is not None,
+        cache_path=_folder(env.cache_path, data_dir / "cache"),
+        cache_size=env.cache_size,
+    )
+
+
+def _bind_address(variable: str, text: str) -> tuple[str, int]:
     host, _, port = text.strip().rpartition(":")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise SettingsError(f"WS_BIND_ADDR: {text!r} must be host:port, like 127.0.0.1:9001")
+        raise SettingsError(f"{variable}: {text!r} must be host:port, like 127.0.0.1:9001")
     # As Go writes it: `:9001` is the port on every address.
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104
 

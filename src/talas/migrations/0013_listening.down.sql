@@ -1,0 +1,4 @@
+DROP TABLE follows;
+DROP TABLE track_comments;
+DROP INDEX track_likes_user_idx;
+DROP TABLE track_plays;

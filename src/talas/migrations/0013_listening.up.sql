@@ -1,0 +1,33 @@
+CREATE TABLE track_plays (
+    id BIGSERIAL PRIMARY KEY,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
+    played_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+CREATE INDEX track_plays_user_idx ON track_plays (user_id, id DESC);
+CREATE INDEX track_plays_pair_idx ON track_plays (track_id, user_id, id DESC);
+
+CREATE INDEX track_likes_user_idx ON track_likes (user_id, created_at DESC, track_id DESC);
+
+CREATE TABLE track_comments (
+    id SERIAL PRIMARY KEY,
+    track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    at_ms BIGINT CONSTRAINT track_comments_at_not_negative CHECK (at_ms >= 0),
+    content TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+CREATE INDEX track_comments_track_idx ON track_comments (track_id, id DESC);
+CREATE INDEX track_comments_user_idx ON track_comments (user_id);
+
+CREATE TABLE follows (
+    follower_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (follower_id, user_id),
+    CONSTRAINT follows_somebody_else CHECK (follower_id <> user_id)
+);
+
+CREATE INDEX follows_user_idx ON follows (user_id);

@@ -1,0 +1,35 @@
+CREATE TABLE playlists (
+    id SERIAL PRIMARY KEY,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    title VARCHAR(200) NOT NULL,
+    description TEXT NOT NULL DEFAULT '',
+    visibility VARCHAR(20) NOT NULL DEFAULT 'public'
+        CONSTRAINT playlists_visibility_known
+        CHECK (visibility IN ('public', 'unlisted', 'private')),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+CREATE INDEX playlists_user_idx ON playlists (user_id, id DESC);
+CREATE INDEX playlists_newest_idx ON playlists (id DESC) WHERE visibility = 'public';
+
+CREATE TABLE playlist_tracks (
+    playlist_id INT NOT NULL REFERENCES playlists (id) ON DELETE CASCADE,
+    position INT NOT NULL,
+    track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
+    added_by INT REFERENCES users (id) ON DELETE SET NULL,
+    added_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (playlist_id, position) DEFERRABLE INITIALLY DEFERRED
+);
+
+CREATE INDEX playlist_tracks_track_idx ON playlist_tracks (track_id);
+CREATE INDEX playlist_tracks_added_by_idx ON playlist_tracks (added_by);
+
+CREATE TABLE playlist_collaborators (
+    playlist_id INT NOT NULL REFERENCES playlists (id) ON DELETE CASCADE,
+    user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (playlist_id, user_id)
+);
+
+CREATE INDEX playlist_collaborators_user_idx ON playlist_collaborators (user_id);
