@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,9 @@ from websockets.exceptions import ConnectionClosed
 
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, TokenSigner, TokenType
+
+# For what comes at once where nothing else goes on; a machine may be busy with much else.
+ANSWER_S = 30.0
 
 _numbers = itertools.count(1)
 
@@ -196,7 +200,7 @@ class ChatProcess:
         await self.until_it_listens()
 
     async def until_it_listens(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 _, writer = await self.open_raw()
@@ -244,11 +248,12 @@ class Client:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self._skipped: defaultdict[str, deque[dict[str, Any]]] = defaultdict(deque)
 
     async def send(self, **frame: Any) -> None:
         await self.socket.send(json.dumps(frame, ensure_ascii=False))
 
-    async def receive(self, timeout: float = 5) -> dict[str, Any]:
+    async def receive(self, timeout: float = ANSWER_S) -> dict[str, Any]:
         async with asyncio.timeout(timeout):
             frame: dict[str, Any] = json.loads(await self.socket.recv())
         return frame
@@ -261,14 +266,15 @@ class Client:
         answer = await self.ask(type="join", room=room)
         assert answer["type"] == "joined", answer
 
-    async def receive_kind(self, kind: str, timeout: float = 5) -> dict[str, Any]:
-        """The data of the next frame of this kind; others are skipped."""
+    async def receive_kind(self, kind: str, timeout: float = ANSWER_S) -> dict[str, Any]:
+        """The data of the next frame of this kind. Those of other kinds are kept for when theirs
+        is asked for: between two kinds no order is promised."""
+        skipped = self._skipped[kind]
         async with asyncio.timeout(timeout):
-            while True:
+            while not skipped:
                 frame = json.loads(await self.socket.recv())
-                if frame["type"] == kind:
-                    data: dict[str, Any] = frame["data"]
-                    return data
+                self._skipped[frame["type"]].append(frame.get("data", {}))
+        return skipped.popleft()
 
     async def is_silent(self, seconds: float = 0.2) -> bool:
         """Nothing is on its way: a pong comes back alone."""
@@ -277,7 +283,7 @@ class Client:
         return (await self.receive())["type"] == "pong"
 
     async def receive_until(
-        self, kind: str, timeout: float = 10, **wanted: Any
+        self, kind: str, timeout: float = ANSWER_S, **wanted: Any
     ) -> list[dict[str, Any]]:
         """All frames until one of this kind with these data has come, that one too."""
         frames: list[dict[str, Any]] = []
@@ -289,7 +295,7 @@ class Client:
                 if frame["type"] == kind and all(data.get(k) == v for k, v in wanted.items()):
                     return frames
 
-    async def close_code(self, timeout: float = 5) -> int | None:
+    async def close_code(self, timeout: float = ANSWER_S) -> int | None:
         """Once the server has closed; what it sent before is skipped."""
         async with asyncio.timeout(timeout):
             with contextlib.suppress(ConnectionClosed):
