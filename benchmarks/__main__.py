@@ -17,6 +17,7 @@ PARTS = {
     "chat": "benchmarks.chat",
     "nodes": "benchmarks.chat_nodes",
     "stream": "benchmarks.stream",
+    "listening": "benchmarks.listening",
     "pipeline": "benchmarks.pipeline",
     "search": "benchmarks.search",
 }

@@ -31,7 +31,7 @@ with av.open(sys.argv[1]) as media:
 
 
 def measure() -> Iterator[Figure]:
-    music = _pink_noise_music()
+    music = pink_noise_music()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("mp3", "flac", "m4a", "ogg"):
             path = write_samples(Path(folder) / f"track.{name}", music, name, SAMPLE_RATE)
@@ -70,7 +70,7 @@ def _timed_decode(path: Path) -> float:
     return time.perf_counter() - began
 
 
-def _pink_noise_music() -> np.ndarray:
+def pink_noise_music() -> np.ndarray:
     """Stereo with music's falling spectrum and a beat, so that codecs have music's work."""
     random = np.random.default_rng(7)
     count = SECONDS * SAMPLE_RATE

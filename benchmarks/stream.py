@@ -1,6 +1,7 @@
 """Streaming of originals, whole and in ranges, against nginx from Debian on the same file."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -45,7 +46,8 @@ def measure() -> Iterator[Figure]:
         song = write_noise(folder / "song.wav", seconds=SECONDS, sample_rate=44_100)
         os.chmod(folder, 0o755)
         talas = stack.enter_context(talas_serve(folder / "data"))
-        path, token = _upload(talas, song)
+        _, token = talas.sign_up("listener")
+        path = f"/api/v1/tracks/{upload(talas, song, token)}/stream"
         yield _first_byte(talas, path, token)
         if shutil.which("nginx") is None:
             yield Figure("stream against nginx", ">= 0.5 x nginx", "not measured", None, _MISSING)
@@ -64,13 +66,12 @@ def measure() -> Iterator[Figure]:
 _MISSING = "nginx is not installed: apt-get install nginx-light"
 
 
-def _upload(talas: TalasServer, song: Path) -> tuple[str, str]:
-    """The song's path on the server and a token."""
-    _, token = talas.sign_up("listener")
+def upload(talas: TalasServer, song: Path, token: str) -> int:
+    """The id of the track, which is ready."""
     boundary = "talas-bench"
     head = (
-        f"--{boundary}\r\nContent-Disposition: form-data; name=file; filename=song.wav\r\n"
-        "Content-Type: audio/wav\r\n\r\n"
+        f"--{boundary}\r\nContent-Disposition: form-data; name=file; filename={song.name}\r\n"
+        "Content-Type: application/octet-stream\r\n\r\n"
     )
     request = urllib.request.Request(
         f"{talas.url}/api/v1/tracks",
@@ -80,13 +81,15 @@ def _upload(talas: TalasServer, song: Path) -> tuple[str, str]:
             "Content-Type": f"multipart/form-data; boundary={boundary}",
         },
     )
-    with urllib.request.urlopen(request, timeout=60):
-        pass
-    track_id = talas.call("GET", "/api/v1/users/me", token=token)["id"]
-    deadline = time.monotonic() + 120
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        track_id: int = json.load(answer)["data"]["id"]
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        if talas.call("GET", f"/api/v1/tracks/{track_id}", token=token)["status"] == "ready":
-            return f"/api/v1/tracks/{track_id}/stream", token
+        status = talas.call("GET", f"/api/v1/tracks/{track_id}", token=token)["status"]
+        if status == "ready":
+            return track_id
+        if status == "failed":
+            raise RuntimeError(f"{song.name} could not be analysed")
         time.sleep(0.2)
     raise TimeoutError("the track did not become ready")
 
