@@ -349,6 +349,8 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         values=_track, absent=_NO_TRACK, body={"title": "Another"}
     ),
     ("DELETE", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
+    ("POST", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
+    ("DELETE", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
     **_both("/api/v1/tracks/{track_id}/stream", Entry(values=_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform", Entry(values=_ready_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform.dat", Entry(values=_ready_track, absent=_NO_TRACK)),

@@ -41,6 +41,7 @@ from talas.domains.chat.routes import api_routes as chat_routes
 from talas.domains.docs.routes import api_routes as docs_routes
 from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
+from talas.domains.listening.routes import api_routes as listening_routes
 from talas.domains.notifications.routes import api_routes as notification_routes
 from talas.domains.products.routes import api_routes as products_routes
 from talas.domains.reports.routes import api_routes as reports_routes
@@ -63,6 +64,7 @@ API_ROUTES = [
     *auth_routes,
     *users_routes,
     *tracks_routes,
+    *listening_routes,
     *products_routes,
     *user_products_routes,
     *files_routes,

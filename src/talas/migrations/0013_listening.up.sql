@@ -10,6 +10,10 @@ CREATE INDEX track_plays_pair_idx ON track_plays (track_id, user_id, id DESC);
 
 CREATE INDEX track_likes_user_idx ON track_likes (user_id, created_at DESC, track_id DESC);
 
+-- The tracks that only their uploaders see: what somebody liked or heard and may see no more.
+CREATE INDEX tracks_withheld_idx ON tracks (id) INCLUDE (user_id)
+    WHERE NOT (status = 'ready' AND visibility <> 'private');
+
 CREATE TABLE track_comments (
     id SERIAL PRIMARY KEY,
     track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,

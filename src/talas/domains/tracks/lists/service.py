@@ -35,6 +35,13 @@ async def list_by_ids(conn: Connection, viewer_id: int, track_ids: list[int]) ->
     return await sql.select_tracks_by_ids(conn, track_ids, viewer_id=viewer_id)
 
 
+async def list_seen_by_ids(
+    conn: Connection, viewer_id: int, track_ids: list[int]
+) -> list[TrackRow]:
+    """Those of them that the viewer may see, unlisted ones too, in any order."""
+    return await sql.select_seen_by_ids(conn, track_ids, viewer_id=viewer_id)
+
+
 async def _of_text(
     conn: Connection, viewer_id: int, text: str, wanted: TrackFilter, page: Page
 ) -> Listed:

@@ -102,6 +102,20 @@ async def select_tracks_by_ids(
     return as_rows(TrackRow, await conn.fetch(SELECT_TRACKS_BY_IDS, viewer_id, track_ids))
 
 
+SELECT_SEEN_BY_IDS = f"""
+SELECT {TrackRow.COLUMNS}
+FROM tracks AS t
+WHERE t.id = ANY($2::INT[])
+  AND ((t.status = 'ready' AND t.visibility <> 'private') OR t.user_id = $1)
+"""  # noqa: S608
+
+
+async def select_seen_by_ids(
+    conn: Connection, track_ids: list[int], *, viewer_id: int
+) -> list[TrackRow]:
+    return as_rows(TrackRow, await conn.fetch(SELECT_SEEN_BY_IDS, viewer_id, track_ids))
+
+
 def _has_tag(argument: str) -> str:
     """A subquery that cannot become a join: it is one look into an index for each row."""
     return f"""(
