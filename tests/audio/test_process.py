@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from tests.audio.synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_tone
 
-from talas.audio import process
+from talas.audio import capped_process
 from talas.audio.containers import CONTAINERS, MP3, WAV
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
@@ -319,7 +319,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
     path = folder / "python"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    monkeypatch.setattr(process.sys, "executable", str(path))
+    monkeypatch.setattr(capped_process.sys, "executable", str(path))
 
 
 def _only_child(parent: int) -> int:

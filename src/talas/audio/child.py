@@ -33,12 +33,13 @@ def main() -> NoReturn:
     try:
         _answer(name, int(cpu_seconds), int(memory_bytes))
     except Exception as error:
-        os._exit(OUT_OF_MEMORY if _lacks_memory(error) else BROKEN)
+        os._exit(OUT_OF_MEMORY if lacks_memory(error) else BROKEN)
     # Everything that could be torn down goes with the process, faster.
     os._exit(0)
 
 
-def _lacks_memory(error: BaseException | None) -> bool:
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, is that memory ran out."""
     while error is not None:
         if isinstance(error, MemoryError):
             return True

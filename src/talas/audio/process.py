@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import os
-import signal
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
+from talas.audio import capped_process
 from talas.audio.answer import MOST_ANSWER_BYTES, Answer, Refused, decoder
-from talas.audio.child import ORPHANED, OUT_OF_MEMORY
+from talas.audio.capped_process import CRASHED, READ_BYTES, TOO_SLOW, raise_for_status
 from talas.audio.containers import Container
 from talas.audio.dat import read_header
 from talas.audio.errors import AudioError
@@ -23,13 +19,6 @@ from talas.audio.measurements import AnalysisResult
 OPENING_CPU_LIMIT_S = 15.0
 """Enough to open any honest file. FFmpeg compares every tag with every other while it opens one,
 so that a file of nothing but tags could take minutes."""
-
-_TOO_SLOW = "The file took too long to decode."
-_TOO_LARGE = "The file needs more memory to decode than is allowed."
-_CRASHED = "The decoder broke down on this file."
-_READ_BYTES = 262_144
-# One thread, so that a job costs one core, and an arena of memory for each is not reserved.
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 async def analyse_file(
@@ -48,81 +37,31 @@ async def analyse_file(
     limits, fails; OSError where `path` cannot be opened or no process started.
     """
     limits = (math.ceil(cpu_limit_s), math.ceil(opening_cpu_limit_s), memory_limit_bytes)
-    process = await _start(path, container, limits)
+    process = await capped_process.start(
+        "talas.audio.child", path, container.name, *map(str, limits)
+    )
     try:
         async with asyncio.timeout(wall_limit_s):
             message = await _read_answer(process)
             status = await process.wait()
     except TimeoutError:
-        raise AudioError(_TOO_SLOW, f"killed after {wall_limit_s} s") from None
+        raise AudioError(TOO_SLOW, f"killed after {wall_limit_s} s") from None
     finally:
-        await _end(process)
+        await capped_process.end(process)
     if status != 0:
-        _raise_for_status(status)
+        raise_for_status(status)
     return _result(message)
-
-
-async def _start(
-    path: Path, container: Container, limits: tuple[int, ...]
-) -> asyncio.subprocess.Process:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "talas.audio.child",
-            container.name,
-            *map(str, limits),
-            str(os.getpid()),
-            stdin=file,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
-    finally:
-        os.close(file)
 
 
 async def _read_answer(process: asyncio.subprocess.Process) -> bytes:
     """Standard output to its end, or the first bytes beyond what an answer may have."""
     assert process.stdout is not None
     message = bytearray()
-    while chunk := await process.stdout.read(_READ_BYTES):
+    while chunk := await process.stdout.read(READ_BYTES):
         message += chunk
         if len(message) > MOST_ANSWER_BYTES:
-            raise AudioError(_CRASHED, "the answer is longer than any answer")
+            raise AudioError(CRASHED, "the answer is longer than any answer")
     return bytes(message)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ends the subprocess and whatever it may have started, and waits until it is gone."""
-    # Its group outlives it where something taken over has started more of itself.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode is None:
-        # A second cancellation must not leave before the process has been reaped.
-        await asyncio.shield(asyncio.ensure_future(_reaped(process)))
-
-
-async def _reaped(process: asyncio.subprocess.Process) -> None:
-    # asyncio tells of the end only once the pipe has come to its own, and a full one is not read.
-    assert process.stdout is not None
-    while await process.stdout.read(_READ_BYTES):
-        pass
-    await process.wait()
-
-
-def _raise_for_status(status: int) -> NoReturn:
-    if status == ORPHANED:
-        raise ProcessLookupError("the analysing process found its parent gone")
-    if status in (-signal.SIGXCPU, -signal.SIGALRM):
-        raise AudioError(_TOO_SLOW, "used up its processor time")
-    if status in (OUT_OF_MEMORY, -signal.SIGKILL):
-        raise AudioError(_TOO_LARGE, f"exit status {status}")
-    raise AudioError(_CRASHED, f"exit status {status}")
 
 
 def _result(message: bytes) -> AnalysisResult:
@@ -133,7 +72,7 @@ def _result(message: bytes) -> AnalysisResult:
             raise AudioError(answer.reason, answer.detail)
         _check_files(answer.result)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise AudioError(_CRASHED, f"unreadable answer: {error}") from error
+        raise AudioError(CRASHED, f"unreadable answer: {error}") from error
     return answer.result
 
 

@@ -110,7 +110,7 @@ class Storage:
                     self._store, key, chunks, use_multipart=True, chunk_size=PART, max_concurrency=2
                 )
         except Exception as error:
-            if _is_full(error):
+            if is_full(error):
                 raise StorageFull("There is no room left for this file") from error
             raise
 
@@ -223,12 +223,12 @@ async def _in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT
 
 async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None:
     draft = root / INCOMING / secrets.token_hex(12)
-    _check_room(root)
+    check_room(root)
     descriptor = await _in_thread(_create, draft)
     try:
         try:
             async for block in _blocks(chunks):
-                _check_room(root)
+                check_room(root)
                 await _in_thread(_write_all, descriptor, block)
             await _in_thread(os.fsync, descriptor)
         finally:
@@ -239,7 +239,7 @@ async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None
         raise
 
 
-def _check_room(root: Path) -> None:
+def check_room(root: Path) -> None:
     """Raises OSError where less is free than must stay free: 512 MiB or 2 % of the disk, whichever
     is more, but half of a small disk may be used."""
     disk = os.statvfs(root)
@@ -341,7 +341,7 @@ def _check_folder(root: Path) -> None:
         raise PermissionError(errno.EACCES, "cannot write", str(root))
 
 
-def _is_full(error: Exception) -> bool:
+def is_full(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     text = str(error)

@@ -1,0 +1,397 @@
+"""Files that are cheap to make again, on this machine's disk: bounded in bytes, the least recently
+used going first.
+
+All processes of a machine share it, without a server of its own. An entry is written as a draft,
+locked (``flock(2)``) by who makes it, and renamed to its key when it is whole: a reader
+finds all of it or nothing, one process at a time makes it, and what a killed maker leaves is
+unlocked, so that the next one takes over. How many bytes there are is counted in a file; a walk
+through all entries, made when they are too many, puts the count right again. When an entry was last
+used is the time of its file.
+"""
+
+import contextlib
+import fcntl
+import heapq
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from talas.core.file_lock import FileLock, open_private
+from talas.core.settings import SettingsError, StreamSettings
+from talas.core.storage import check_room, is_full
+
+ENTRIES = "entries"
+DRAFTS = ".incoming"
+KEPT_SHARE = 0.9
+"""Of the size: what is left after entries had to go, so that not each new one sends one away."""
+
+TOUCH_EVERY_S = 60.0
+_BYTES = struct.Struct("<q")
+_USAGE = "usage"
+_EVICTING = "evicting.lock"
+
+
+class CacheFull(Exception):
+    """There is no room for it, whatever else goes."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """``size`` in bytes; ``used_at`` in seconds since 1970."""
+
+    path: Path
+    size: int
+    used_at: float
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """``files`` are whole entries of ``bytes`` in all, below ``folders`` first parts of keys;
+    ``drafts`` are being made and hold ``draft_bytes``. ``size`` is what all may have."""
+
+    files: int
+    bytes: int
+    folders: int
+    drafts: int
+    draft_bytes: int
+    size: int
+
+
+class DiskCache:
+    """Keys are relative paths, ``folder/…/name``. Every method may wait for the disk: those that
+    look at more than one entry belong in a thread."""
+
+    def __init__(self, root: Path, size: int) -> None:
+        """``size`` in bytes. Raises SettingsError where ``root`` cannot be made or written to."""
+        self.root = root
+        self.size = size
+        self._entries = root / ENTRIES
+        self._drafts = root / DRAFTS
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (root, self._entries, self._drafts):
+                _make_private(folder)
+            open_private(root / _USAGE).close()
+        except OSError as error:
+            raise SettingsError(
+                f"CACHE_PATH: cannot keep files in {root} ({error.strerror}); "
+                "name a folder that this user may write to"
+            ) from None
+
+    @classmethod
+    def open(cls, settings: StreamSettings) -> "DiskCache":
+        return cls(settings.cache_path, settings.cache_size)
+
+    def find(self, key: str) -> Entry | None:
+        """The entry, which counts as used now."""
+        path = self._entries / key
+        try:
+            found = path.stat()
+            if time.time() - found.st_mtime > TOUCH_EVERY_S:
+                os.utime(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Entry(path, found.st_size, found.st_mtime)
+
+    def read(self, key: str) -> bytes | None:
+        """The whole of a small entry, which counts as used now."""
+        entry = self.find(key)
+        try:
+            return entry.path.read_bytes() if entry else None
+        except FileNotFoundError:
+            return None
+
+    def draft(self, key: str) -> "Draft | None":
+        """The right to make this entry; None while another maker, of any process, has it."""
+        path = self.draft_path(key)
+        while True:
+            file = open_private(path)
+            try:
+                if not _lock(file):
+                    file.close()
+                    return None
+                # It may have been published or given up between being opened and locked.
+                if _is_at(file, path):
+                    left_behind = os.fstat(file.fileno()).st_size
+                    file.truncate(0)
+                    self._count(-left_behind)
+                    return Draft(self, key, path, file)
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def draft_path(self, key: str) -> Path:
+        return self._drafts / blake2b(key.encode(), digest_size=20).hexdigest()
+
+    def put(self, key: str, data: bytes) -> bool:
+        """False where there is no room, or another maker is at it."""
+        draft = self.draft(key)
+        if draft is None:
+            return False
+        with draft:
+            try:
+                draft.append(data)
+            except CacheFull:
+                return False
+            draft.publish()
+        return True
+
+    def forget(self, prefix: str) -> int:
+        """Removes all entries below a folder; how many bytes they had. A draft that is being made
+        stays its maker's."""
+        folder = self._entries / prefix
+        freed = sum(self._remove(entry) for entry in _walk(folder))
+        _remove_empty(folder)
+        return freed
+
+    def clear(self) -> int:
+        """Removes every entry, and the drafts that nobody makes any more; how many bytes."""
+        freed = sum(self._remove(entry) for entry in _walk(self._entries))
+        for folder in self.folders():
+            _remove_empty(self._entries / folder)
+        freed += self.clean()
+        self.recount()
+        return freed
+
+    def clean(self) -> int:
+        """Removes what makers left behind that were killed; how many bytes."""
+        return sum(self._remove_abandoned(entry) for entry in _walk(self._drafts))
+
+    def folders(self) -> list[str]:
+        """The first parts of all keys."""
+        return [item.name for item in os.scandir(self._entries)]
+
+    def usage(self) -> Usage:
+        entries, drafts = list(_walk(self._entries)), list(_walk(self._drafts))
+        return Usage(
+            files=len(entries),
+            bytes=sum(entry.size for entry in entries),
+            folders=len(self.folders()),
+            drafts=len(drafts),
+            draft_bytes=sum(draft.size for draft in drafts),
+            size=self.size,
+        )
+
+    def counted_bytes(self) -> int:
+        """As far as is known without looking at the entries."""
+        return self._count(0)
+
+    def recount(self) -> int:
+        """Looks at every entry and sets the count; the bytes that there are."""
+        return self._settle(lambda: sum(entry.size for entry in self._everything()))
+
+    def take_room(self, size: int) -> None:
+        """Counts so many bytes more, and lets go of what was used least where the cache's size or
+        the disk's reserve asks for it. Raises CacheFull where that does not help."""
+        if self._count(size) > self.size:
+            self._evict(int(self.size * KEPT_SHARE))
+            # A draft's bytes cannot go. Nor can those that another process is letting go of now.
+            if self._count(0) > self.size and self._only_drafts_left():
+                self._count(-size)
+                raise CacheFull
+        if not self._has_room():
+            self._evict(self._count(0) // 2)
+            if not self._has_room():
+                self._count(-size)
+                raise CacheFull
+
+    def give_back(self, size: int) -> None:
+        self._count(-size)
+
+    def place(self, key: str, draft: Path) -> None:
+        """Renames a whole draft to its key."""
+        path = self._entries / key
+        for _ in range(10):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replaced = path.stat().st_size if path.exists() else 0
+            # Another process may remove the folder, which was empty, at this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                draft.replace(path)
+                self._count(-replaced)
+                return
+        raise FileNotFoundError(path)
+
+    def _has_room(self) -> bool:
+        try:
+            check_room(self.root)
+        except OSError as error:
+            if is_full(error):
+                return False
+            raise
+        return True
+
+    def _evict(self, most: int) -> None:
+        """Removes what was used least until ``most`` bytes are left. One process does it at a
+        time, and what makes entries meanwhile does not wait for it."""
+        lock = FileLock(self.root / _EVICTING)
+        try:
+            if lock.try_exclusive():
+                self._settle(lambda: self._shrink(most))
+        finally:
+            lock.release()
+
+    def _shrink(self, most: int) -> int:
+        entries = [(entry.used_at, str(entry.path), entry) for entry in _walk(self._entries)]
+        left = sum(entry.size for _, _, entry in entries)
+        left += sum(draft.size for draft in _walk(self._drafts))
+        heapq.heapify(entries)
+        while entries and left > most:
+            entry = heapq.heappop(entries)[2]
+            with contextlib.suppress(FileNotFoundError):
+                entry.path.unlink()
+            left -= entry.size
+            _remove_empty(entry.path.parent)
+        return left
+
+    def _settle(self, measure: Callable[[], int]) -> int:
+        """Sets the count to what ``measure`` finds and what was counted while it looked. Of that
+        some may have been looked at too: better too much than too little."""
+        before = self._count(0)
+        found = measure()
+        with self._counting() as (counted, write):
+            now = max(0, found + max(0, counted - before))
+            write(now)
+        return now
+
+    def _only_drafts_left(self) -> bool:
+        return next(_walk(self._entries), None) is None
+
+    def _everything(self) -> Iterator[Entry]:
+        yield from _walk(self._entries)
+        yield from _walk(self._drafts)
+
+    def _remove(self, entry: Entry) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            entry.path.unlink()
+            self._count(-entry.size)
+            _remove_empty(entry.path.parent)
+            return entry.size
+        return 0
+
+    def _remove_abandoned(self, draft: Entry) -> int:
+        with contextlib.suppress(FileNotFoundError), draft.path.open("rb") as file:
+            if _lock(file) and _is_at(file, draft.path):
+                return self._remove(draft)
+        return 0
+
+    def _count(self, change: int) -> int:
+        with self._counting() as (counted, write):
+            if change:
+                write(max(0, counted + change))
+            return max(0, counted + change)
+
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[tuple[int, Callable[[int], None]]]:
+        """The count, which nobody else changes within the block. Opened each time, since a lock is
+        one of the open file, which threads would share."""
+        with (self.root / _USAGE).open("r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            raw = os.pread(file.fileno(), _BYTES.size, 0)
+            counted = _BYTES.unpack(raw)[0] if len(raw) == _BYTES.size else 0
+            yield counted, lambda value: _write_count(file.fileno(), value)
+
+
+class Draft:
+    """An entry that its one maker writes. It is counted as it grows; what is not published when the
+    block ends is gone."""
+
+    def __init__(self, cache: DiskCache, key: str, path: Path, file: BinaryIO) -> None:
+        self.key = key
+        self.path = path
+        self.size = 0
+        self._cache = cache
+        self._file = file
+
+    def __enter__(self) -> "Draft":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def append(self, data: bytes) -> None:
+        """Raises CacheFull."""
+        self._cache.take_room(len(data))
+        self.size += len(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file.fileno(), view) :]
+        except OSError as error:
+            if is_full(error):
+                raise CacheFull from error
+            raise
+
+    def publish(self) -> None:
+        """Whoever reads the draft keeps what they have open."""
+        self._cache.place(self.key, self.path)
+        self._file.close()
+
+    def discard(self) -> None:
+        """Nothing happens to what was published or discarded already."""
+        if self._file.closed:
+            return
+        self.path.unlink(missing_ok=True)
+        self._cache.give_back(self.size)
+        # Closing unlocks. Who waited for that finds that the name is gone.
+        self._file.close()
+
+
+def _make_private(folder: Path) -> None:
+    """For the owner of the folder around it alone, also when root came first."""
+    if folder.is_dir():
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _write_count(descriptor: int, value: int) -> None:
+    os.pwrite(descriptor, _BYTES.pack(value), 0)
+
+
+def _walk(folder: Path) -> Iterator[Entry]:
+    """Every file below; what goes meanwhile is left out."""
+    pending = [str(folder)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as items:
+                for item in items:
+                    if item.is_dir(follow_symlinks=False):
+                        pending.append(item.path)
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        found = item.stat(follow_symlinks=False)
+                        yield Entry(Path(item.path), found.st_size, found.st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+
+
+def _remove_empty(folder: Path) -> None:
+    """The folder and those around it, up to the first that holds something."""
+    while folder.name != ENTRIES:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
