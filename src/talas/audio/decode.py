@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 
@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from talas.audio.containers import AIFF, Container
 from talas.audio.errors import AudioError
+from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 
 MOST_SECONDS = 12 * 3600
 MOST_CHANNELS = 8
@@ -39,8 +40,9 @@ class Source:
     """The one audio stream of an open file, and what became known of it while decoding.
 
     `samples` counts what `frames` has given out, per channel; `packet_bytes` the audio packets
-    read; `damaged` turns true when something had to be skipped; `picture` is the first embedded
-    picture as stored, complete once `frames` has ended.
+    read, of which `seek_index` keeps one about every second; `damaged` turns true when something
+    had to be skipped; `picture` is the first embedded picture as stored, complete once `frames`
+    has ended.
     """
 
     def __init__(self, media: InputContainer, container: Container) -> None:
@@ -57,6 +59,7 @@ class Source:
         self.samples = 0
         self._most_seconds = 0.0
         self.packet_bytes = 0
+        self.seek_index = SeekIndexBuilder()
         self.damaged = False
         self.picture: bytes | None = None
 
@@ -116,21 +119,39 @@ class Source:
                 f"{self.sample_rate} Hz it may last {self._most_seconds / 3600:.1f} hours."
             )
 
-    def _decoded(self) -> Iterator[AudioFrame]:
-        decoder = self._stream.codec_context
+    def seek(self, point: SeekPoint, *, by_position: bool) -> None:
+        """Has `packets` go on somewhere before `point`, or at it. Raises av.FFmpegError."""
+        if by_position:
+            assert point.position is not None
+            self._media.seek(point.position, unsupported_byte_offset=True)
+        else:
+            assert point.pts is not None
+            self._media.seek(point.pts, stream=self._stream)
+
+    def audio_packets(self) -> Iterator[Packet[Stream]]:
+        """The packets of the audio alone, in the order of the file; an empty one ends them."""
         for packet in self._packets():
-            if packet.stream is not self._stream:
+            if packet.stream is self._stream:
+                yield packet
+            else:
                 self.picture = self.picture or bytes(packet) or None
-                continue
+
+    def decode(self, packet: Packet[Stream]) -> Sequence[AudioFrame]:
+        """What one packet of `audio_packets` decodes to: nothing where it is damaged."""
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except av.FFmpegError as error:
+            _raise_if_fatal(error)
+            self.damaged = True
+            return ()
+        self.damaged = self.damaged or packet.is_corrupt
+        return frames
+
+    def _decoded(self) -> Iterator[AudioFrame]:
+        for packet in self.audio_packets():
             self.packet_bytes += packet.size
-            try:
-                frames = decoder.decode(packet)
-            except av.FFmpegError as error:
-                _raise_if_fatal(error)
-                self.damaged = True
-                continue
-            self.damaged = self.damaged or packet.is_corrupt
-            yield from frames
+            self.seek_index.add(sample=self.samples, pts=packet.pts, position=packet.pos)
+            yield from self.decode(packet)
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Packets until the end, reading on after an error while that brings anything."""
