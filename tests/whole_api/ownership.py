@@ -41,6 +41,12 @@ def _shared_track(estate: Estate) -> Values:
     return {"track_id": ready_track(estate.api, estate.owner.token)["id"]}
 
 
+def _play(estate: Estate) -> Values:
+    path = f"/tracks/{_track(estate)['track_id']}/plays"
+    estate.call("POST", path, json={"seconds": 30})
+    return {"play_id": estate.call("GET", "/users/me/history")[0]["id"]}
+
+
 def _ready_track(estate: Estate) -> Values:
     return {"track_id": estate.ready()["id"]}
 
@@ -351,6 +357,12 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("DELETE", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
     ("POST", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
     ("DELETE", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
+    ("POST", "/api/v1/tracks/{track_id}/plays"): Entry(
+        values=_track, absent=_NO_TRACK, body={"seconds": 30}
+    ),
+    ("DELETE", "/api/v1/users/me/history/{play_id}"): Entry(
+        values=_play, absent={"play_id": ABSENT_ID}
+    ),
     **_both("/api/v1/tracks/{track_id}/stream", Entry(values=_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform", Entry(values=_ready_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform.dat", Entry(values=_ready_track, absent=_NO_TRACK)),

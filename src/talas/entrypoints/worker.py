@@ -21,6 +21,7 @@ from talas.domains.chat.invites.service import delete_expired_invites
 from talas.domains.chat.rooms.deletion import delete_ended_mutes, purge_deleted_rooms
 from talas.domains.docs import jobs as docs
 from talas.domains.files import jobs as files
+from talas.domains.listening.plays.service import fold_plays
 from talas.domains.notifications import jobs as notifications
 from talas.domains.tags.cleaning import delete_unused_tags
 from talas.domains.tracks.jobs import TrackJobs
@@ -60,6 +61,7 @@ async def _work(settings: Settings) -> None:
     runner.every("house.delete_unused_tags", "*/10 * * * *", lambda: _delete_unused_tags(db))
     runner.every("chat.clean_rooms", "*/10 * * * *", lambda: _clean_rooms(db))
     runner.every("house.fold_counts", "* * * * *", lambda: _fold_counts(db))
+    runner.every("listening.fold_plays", "* * * * *", lambda: fold_plays(db))
     try:
         await _run_until(stop, runner)
     finally:

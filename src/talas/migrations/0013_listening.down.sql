@@ -2,4 +2,5 @@ DROP TABLE follows;
 DROP TABLE track_comments;
 DROP INDEX tracks_withheld_idx;
 DROP INDEX track_likes_user_idx;
+DROP TABLE track_plays_unfolded;
 DROP TABLE track_plays;

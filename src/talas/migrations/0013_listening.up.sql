@@ -1,12 +1,24 @@
+-- What one has heard. Who plays a track may delete this; the track's count stays.
 CREATE TABLE track_plays (
     id BIGSERIAL PRIMARY KEY,
     user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
-    played_at TIMESTAMPTZ NOT NULL DEFAULT now()
+    played_at TIMESTAMPTZ NOT NULL
 );
 
-CREATE INDEX track_plays_user_idx ON track_plays (user_id, id DESC);
-CREATE INDEX track_plays_pair_idx ON track_plays (track_id, user_id, id DESC);
+CREATE INDEX track_plays_user_idx ON track_plays (user_id, id DESC) INCLUDE (track_id);
+CREATE INDEX track_plays_track_idx ON track_plays (track_id);
+
+-- Plays that are not in tracks.plays yet: appended by who plays, so that nobody waits for a track
+-- that many hear, and folded into it by the worker. Emptied as often as it fills, and read with
+-- every track.
+CREATE TABLE track_plays_unfolded (
+    track_id INT NOT NULL,
+    user_id INT NOT NULL,
+    played_at TIMESTAMPTZ NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+
+CREATE INDEX track_plays_unfolded_idx ON track_plays_unfolded (track_id, user_id);
 
 CREATE INDEX track_likes_user_idx ON track_likes (user_id, created_at DESC, track_id DESC);
 

@@ -15,7 +15,9 @@ class TrackRow(msgspec.Struct, frozen=True):
     COLUMNS: ClassVar[str] = """t.id, t.user_id, t.title, t.artist, t.description, t.visibility,
   t.status, t.error, t.license, t.container, t.media_type, t.filename, t.content_hash, t.size,
   t.storage_key, t.duration_ms, t.bitrate, t.sample_rate, t.channels, t.loudness_lufs, t.peak_dbtp,
-  t.bpm, t.key, t.has_cover, t.plays, t.likes, t.created_at, t.updated_at,
+  t.bpm, t.key, t.has_cover,
+  t.plays + (SELECT count(*)::INT FROM track_plays_unfolded AS p WHERE p.track_id = t.id),
+  t.likes, t.created_at, t.updated_at,
   ARRAY(
     SELECT g.name
     FROM track_tags AS tt
