@@ -137,17 +137,19 @@ def segment_seconds(number: int, samples: int, source_rate: int) -> float:
     return segment_samples(number, samples, source_rate) / output_rate(source_rate)
 
 
-def resampling_start(output_sample: int, source_rate: int, rate: int) -> tuple[int, int]:
+def resampling_start(
+    output_sample: int, source_rate: int, rate: int, origin: int = 0
+) -> tuple[int, int]:
     """Where to begin resampling so that `output_sample` and what follows come out as if from 0.
 
-    The position in the source, and the same one in the output: both whole, so that the resampler
-    begins in the same phase, and early enough for its filter. Without resampling both are
-    `output_sample`.
+    The position in the source, and the same one in the output, whose sample 0 is the source's
+    `origin`: both whole, so that the resampler begins in the same phase, and early enough for its
+    filter. The second may be negative. Without resampling nothing needs to be early.
     """
     if source_rate == rate:
-        return output_sample, output_sample
+        return origin + output_sample, output_sample
     common = gcd(source_rate, rate)
     step, source_step = rate // common, source_rate // common
     run_up = -(-_RESAMPLER_RUN_UP * max(rate, source_rate) // source_rate)
-    steps = max(0, (output_sample - run_up) // step)
-    return steps * source_step, steps * step
+    steps = max((output_sample - run_up) // step, -(origin // source_step))
+    return origin + steps * source_step, steps * step
