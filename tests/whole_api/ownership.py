@@ -143,6 +143,32 @@ def _doc_id(estate: Estate) -> Values:
     return {"doc_id": create_doc(estate.api, estate.admin.token, product_id)["id"]}
 
 
+def _playlist(estate: Estate) -> Values:
+    body = {"title": "Estate", "visibility": "private"}
+    return {"playlist_id": estate.call("POST", "/playlists", json=body)["id"]}
+
+
+def _playlist_with_track(estate: Estate) -> Values:
+    values = _playlist(estate)
+    body = {"track_ids": [_track(estate)["track_id"]]}
+    path = f"/playlists/{values['playlist_id']}/tracks"
+    estate.call("POST", path, json=body)
+    [entry] = estate.call("GET", path)
+    return {**values, "entry_id": entry["entry_id"]}
+
+
+def _playlist_and_other(estate: Estate) -> Values:
+    return {**_playlist(estate), **_somebody(estate)}
+
+
+def _playlist_with_other(estate: Estate) -> Values:
+    values = _playlist_and_other(estate)
+    path = f"/playlists/{values['playlist_id']}/collaborators/{values['user_id']}"
+    estate.call("PUT", path)
+    return values
+
+
+_NO_PLAYLIST = {"playlist_id": ABSENT_ID, "entry_id": ABSENT_ID, "user_id": ABSENT_ID}
 _NO_FILE = {"file_id": ABSENT_ID}
 _NO_DOC = {"doc_id": ABSENT_ID}
 _NO_ATTACHMENT = {"attachment_id": ABSENT_ID}
@@ -362,6 +388,36 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ),
     ("DELETE", "/api/v1/users/me/history/{play_id}"): Entry(
         values=_play, absent={"play_id": ABSENT_ID}
+    ),
+    ("GET", "/api/v1/playlists/{playlist_id}"): Entry(values=_playlist, absent=_NO_PLAYLIST),
+    ("PUT", "/api/v1/playlists/{playlist_id}"): Entry(
+        values=_playlist, absent=_NO_PLAYLIST, body={"title": "Another"}
+    ),
+    ("DELETE", "/api/v1/playlists/{playlist_id}"): Entry(values=_playlist, absent=_NO_PLAYLIST),
+    ("GET", "/api/v1/playlists/{playlist_id}/tracks"): Entry(values=_playlist, absent=_NO_PLAYLIST),
+    ("PUT", "/api/v1/playlists/{playlist_id}/tracks"): Entry(
+        values=_playlist_with_track, absent=_NO_PLAYLIST, body={"track_ids": []}
+    ),
+    ("POST", "/api/v1/playlists/{playlist_id}/tracks"): Entry(
+        values=lambda estate: {**_playlist(estate), **_track(estate)},
+        absent=_NO_PLAYLIST,
+        body=lambda values: {"track_ids": [values.get("track_id", ABSENT_ID)]},
+    ),
+    ("DELETE", "/api/v1/playlists/{playlist_id}/tracks/{entry_id}"): Entry(
+        values=_playlist_with_track, absent=_NO_PLAYLIST
+    ),
+    **_both(
+        "/api/v1/playlists/{playlist_id}/export.m3u8",
+        Entry(values=_playlist_with_track, absent=_NO_PLAYLIST),
+    ),
+    ("GET", "/api/v1/playlists/{playlist_id}/collaborators"): Entry(
+        values=_playlist, absent=_NO_PLAYLIST
+    ),
+    ("PUT", "/api/v1/playlists/{playlist_id}/collaborators/{user_id}"): Entry(
+        values=_playlist_and_other, absent=_NO_PLAYLIST
+    ),
+    ("DELETE", "/api/v1/playlists/{playlist_id}/collaborators/{user_id}"): Entry(
+        values=_playlist_with_other, absent=_NO_PLAYLIST
     ),
     **_both("/api/v1/tracks/{track_id}/stream", Entry(values=_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform", Entry(values=_ready_track, absent=_NO_TRACK)),

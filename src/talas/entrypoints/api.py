@@ -43,6 +43,7 @@ from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
 from talas.domains.listening.routes import api_routes as listening_routes
 from talas.domains.notifications.routes import api_routes as notification_routes
+from talas.domains.playlists.routes import api_routes as playlists_routes
 from talas.domains.products.routes import api_routes as products_routes
 from talas.domains.reports.routes import api_routes as reports_routes
 from talas.domains.search.feed import feeding
@@ -65,6 +66,7 @@ API_ROUTES = [
     *users_routes,
     *tracks_routes,
     *listening_routes,
+    *playlists_routes,
     *products_routes,
     *user_products_routes,
     *files_routes,

@@ -6,22 +6,32 @@ CREATE TABLE playlists (
     visibility VARCHAR(20) NOT NULL DEFAULT 'public'
         CONSTRAINT playlists_visibility_known
         CHECK (visibility IN ('public', 'unlisted', 'private')),
+    version INT NOT NULL DEFAULT 1,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
-CREATE INDEX playlists_user_idx ON playlists (user_id, id DESC);
+CREATE INDEX playlists_user_idx ON playlists (user_id);
 CREATE INDEX playlists_newest_idx ON playlists (id DESC) WHERE visibility = 'public';
+CREATE INDEX playlists_updated_idx ON playlists (updated_at DESC, id DESC)
+    WHERE visibility = 'public';
+CREATE INDEX playlists_trigrams_idx ON playlists USING gin (
+    trigrams(title || E'\n' || description) COLLATE "C"
+) WITH (gin_pending_list_limit = 1024);
 
+SELECT keep_count('playlists', 'visibility');
+
+-- Who changes the order holds the row of the playlist; positions may have gaps.
 CREATE TABLE playlist_tracks (
+    id BIGSERIAL PRIMARY KEY,
     playlist_id INT NOT NULL REFERENCES playlists (id) ON DELETE CASCADE,
     position INT NOT NULL,
     track_id INT NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
     added_by INT REFERENCES users (id) ON DELETE SET NULL,
-    added_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    PRIMARY KEY (playlist_id, position) DEFERRABLE INITIALLY DEFERRED
+    added_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
+CREATE INDEX playlist_tracks_order_idx ON playlist_tracks (playlist_id, position);
 CREATE INDEX playlist_tracks_track_idx ON playlist_tracks (track_id);
 CREATE INDEX playlist_tracks_added_by_idx ON playlist_tracks (added_by);
 

@@ -12,6 +12,7 @@ from talas.domains.auth import service as auth
 from talas.domains.chat import service as chat
 from talas.domains.chat.attachments import service as attachments
 from talas.domains.listening import service as listening
+from talas.domains.playlists import service as playlists
 from talas.domains.tracks import service as tracks
 from talas.domains.user_products import service as user_products
 from talas.domains.users import sql
@@ -89,8 +90,10 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
     # Waits for uploads that hold the account; those that come later find it deleted.
     await auth.close_account(conn, actor.user_id)
     await sql.anonymise_user(conn, actor.user_id)
+    await playlists.hold_all(conn, actor.user_id)
     await tracks.forget_user(conn, actor.user_id)
     await listening.forget_user(conn, actor.user_id)
+    await playlists.forget_user(conn, actor.user_id)
     await user_products.forget_user(conn, actor.user_id)
     await chat.leave_all_rooms(conn, actor.user_id)
     await attachments.forget_user(conn, actor.user_id)
