@@ -22,6 +22,7 @@ from talas.audio.containers import CONTAINERS, MP3, WAV
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
 from talas.audio.process import analyse_file
+from talas.audio.seeking import SeekIndexBuilder
 from talas.audio.waveform import Peaks, from_dat, to_dat
 
 HOURS_OF_ZEROS = 2**31
@@ -170,6 +171,7 @@ def answer_with(**changed: Any) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "format": "wav",
         "codec": "pcm_s16le",
+        "samples": 48000,
         "duration_ms": 1000,
         "sample_rate": 48000,
         "channels": 2,
@@ -182,6 +184,7 @@ def answer_with(**changed: Any) -> dict[str, Any]:
         "tags": {},
     }
     files = {
+        "seek_index": SeekIndexBuilder().to_bytes(),
         "waveform_dat": to_dat(Peaks(48000, 256, np.zeros((2, 2), np.int8))),
         "waveform_png": b"\x89PNG\r\n",
         "cover_jpeg": None,
@@ -200,6 +203,8 @@ def answer_with(**changed: Any) -> dict[str, Any]:
         {"sample_rate": 0},
         {"codec": "x" * 99},
         {"tags": {"title": "x" * 256}},
+        {"samples": 0},
+        {"seek_index": b"short"},
         {"waveform_dat": b"short"},
         {"waveform_png": b"<svg/>"},
         {"cover_jpeg": b"<html>"},

@@ -25,9 +25,11 @@ _MOST_BITS_PER_SECOND = 2**31 - 1
 
 @dataclass(frozen=True)
 class Analysis:
-    """The figures, the waveform, and the embedded picture as a JPEG of at most 600 x 600."""
+    """The figures, the seek index, the waveform, and the embedded picture as a JPEG of at most
+    600 x 600."""
 
     measurements: Measurements
+    seek_index: bytes
     peaks: Peaks
     cover_jpeg: bytes | None
 
@@ -54,6 +56,7 @@ def analyse(
         _refuse_scrap(source)
         return Analysis(
             measurements=_measurements(source, container, meter, silence),
+            seek_index=source.seek_index.to_bytes(),
             peaks=builder.peaks(),
             cover_jpeg=make_cover(source.picture) if source.picture else None,
         )
@@ -75,6 +78,7 @@ def answer(file: BinaryIO, name: str, *, opened: Callable[[], None] = lambda: No
     return Analysed(
         AnalysisResult(
             measurements=analysis.measurements,
+            seek_index=analysis.seek_index,
             waveform_dat=to_dat(analysis.peaks),
             waveform_png=render_png(analysis.peaks),
             cover_jpeg=analysis.cover_jpeg,
@@ -101,6 +105,7 @@ def _measurements(
     return Measurements(
         format=container.name,
         codec=source.codec,
+        samples=source.samples,
         duration_ms=round(source.samples * 1000 / rate),
         sample_rate=rate,
         channels=source.channels,

@@ -6,6 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+ANALYSIS_VERSION = 1
+"""Of all that is learnt of a track together. Grows with every change to what would be found, and
+tracks that an older one has looked at are then analysed again."""
+
 TAG_LENGTH = 255
 """The longest text, in characters, that is taken over from a file's tags."""
 
@@ -31,7 +35,8 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
 class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one decode pass.
 
-    `format` is the name of a `Container`, `codec` FFmpeg's name. `bitrate` is bits/s of the audio
+    `format` is the name of a `Container`, `codec` FFmpeg's name. `samples` counts what one decode
+    from beginning to end gives out, per channel at `sample_rate`. `bitrate` is bits/s of the audio
     packets alone. `loudness_lufs` is integrated (EBU R 128) and None for silence and for less
     than 0.4 s; `peak_dbtp` is the true peak, None for digital silence. Silence is what stays
     below -60 dBFS in every channel; a track of nothing else is all leading silence. `damaged`:
@@ -40,6 +45,7 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
 
     format: Word
     codec: Word
+    samples: Annotated[int, msgspec.Meta(ge=1, le=2**40)]
     duration_ms: Milliseconds
     sample_rate: Hertz
     channels: Annotated[int, msgspec.Meta(ge=1, le=8)]
@@ -55,11 +61,13 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
 class AnalysisResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the capped subprocess hands back: the figures, and the files to store.
 
-    `waveform_dat` is audiowaveform's binary version 2, `waveform_png` is 1800 x 280 and
-    transparent, `cover_jpeg` is None where the file embeds no readable picture.
+    `seek_index` is what `SeekIndexBuilder` made, `waveform_dat` is audiowaveform's binary version
+    2, `waveform_png` is 1800 x 280 and transparent, `cover_jpeg` is None where the file embeds no
+    readable picture.
     """
 
     measurements: Measurements
+    seek_index: bytes
     waveform_dat: bytes
     waveform_png: bytes
     cover_jpeg: bytes | None

@@ -15,6 +15,7 @@ from talas.audio.containers import Container
 from talas.audio.dat import read_header
 from talas.audio.errors import AudioError
 from talas.audio.measurements import AnalysisResult
+from talas.audio.seeking import SeekIndex
 
 OPENING_CPU_LIMIT_S = 15.0
 """Enough to open any honest file. FFmpeg compares every tag with every other while it opens one,
@@ -78,6 +79,7 @@ def _result(message: bytes) -> AnalysisResult:
 
 def _check_files(result: AnalysisResult) -> None:
     """Raises ValueError for artefacts that are not of the kind they will be served as."""
+    SeekIndex(result.seek_index)
     read_header(result.waveform_dat)
     if not result.waveform_png.startswith(b"\x89PNG\r\n"):
         raise ValueError("the waveform is not drawn as PNG")

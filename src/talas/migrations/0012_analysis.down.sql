@@ -4,4 +4,5 @@ ALTER TABLE tracks
     DROP COLUMN samples,
     DROP COLUMN bpm_confidence,
     DROP COLUMN key_confidence,
-    DROP COLUMN analysis_version;
+    DROP COLUMN analysis_version,
+    DROP COLUMN analysed_at;

@@ -62,7 +62,7 @@ class TrackJobs:
         except ObjectMissing:
             await self._fail(job, FILE_MISSING)
         else:
-            await analysis.store_pictures(self._storage, job.storage_key, result)
+            await analysis.store_objects(self._storage, job.storage_key, result)
             async with self._db.transaction() as conn:
                 alive = await analysis.set_ready(conn, track, job, result)
             if not alive:

@@ -6,6 +6,7 @@ FOLDER = "tracks"
 WAVEFORM_DAT = "waveform.dat"
 WAVEFORM_PNG = "waveform.png"
 COVER = "cover.jpg"
+SEEK_INDEX = "seek.idx"
 
 
 def sibling(storage_key: str, name: str) -> str:

@@ -1,13 +1,19 @@
 """What becomes of a track once its file has been measured."""
 
 from talas.audio.containers import CONTAINERS
-from talas.audio.measurements import AnalysisResult
+from talas.audio.measurements import ANALYSIS_VERSION, AnalysisResult
 from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.events import publish
 from talas.core.storage import Storage
 from talas.domains.tracks.analysis import sql
-from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
+from talas.domains.tracks.objects import (
+    COVER,
+    SEEK_INDEX,
+    WAVEFORM_DAT,
+    WAVEFORM_PNG,
+    sibling,
+)
 from talas.domains.tracks.queue import ANALYSE, AnalyseTrack
 
 MAX_TEXT = 200
@@ -23,8 +29,9 @@ async def enqueue(conn: Connection, job: AnalyseTrack, *, user_id: int) -> None:
     await jobs.enqueue(conn, ANALYSE, job, priority=-waiting, unique=unique)
 
 
-async def store_pictures(storage: Storage, storage_key: str, result: AnalysisResult) -> None:
-    """The waveform and the cover, under names that a second run overwrites."""
+async def store_objects(storage: Storage, storage_key: str, result: AnalysisResult) -> None:
+    """The seek index, the waveform and the cover, under names that a second run overwrites."""
+    await storage.put(sibling(storage_key, SEEK_INDEX), result.seek_index)
     await storage.put(sibling(storage_key, WAVEFORM_DAT), result.waveform_dat)
     await storage.put(sibling(storage_key, WAVEFORM_PNG), result.waveform_png)
     if result.cover_jpeg is not None:
@@ -41,6 +48,7 @@ async def set_ready(
         container=facts.format,
         media_type=CONTAINERS[facts.format].media_type,
         codec=facts.codec,
+        samples=facts.samples,
         duration_ms=facts.duration_ms,
         sample_rate=facts.sample_rate,
         channels=facts.channels,
@@ -58,6 +66,7 @@ async def set_ready(
         title=tags.title and tags.title[:MAX_TEXT],
         placeholder_artist=job.placeholder_artist,
         artist=tags.artist and tags.artist[:MAX_TEXT],
+        analysis_version=ANALYSIS_VERSION,
     )
     title = await sql.update_track_ready(conn, row)
     if title is None:

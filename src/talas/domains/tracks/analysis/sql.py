@@ -12,6 +12,7 @@ class ReadyRow(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     media_type: str
     codec: str
+    samples: int
     duration_ms: int
     sample_rate: int
     channels: int
@@ -29,6 +30,7 @@ class ReadyRow(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None
     placeholder_artist: str | None
     artist: str | None
+    analysis_version: int
 
 
 class UnanalysedRow(msgspec.Struct, frozen=True):
@@ -79,12 +81,13 @@ async def select_track_exists(conn: Connection, track_id: int) -> bool:
 UPDATE_TRACK_READY = """
 UPDATE tracks
 SET status = 'ready', error = NULL, updated_at = now(),
-  container = $2, format = $2, media_type = $3, codec = $4, duration_ms = $5, sample_rate = $6,
-  channels = $7, bitrate = $8, loudness_lufs = $9, peak_dbtp = $10, silence_lead_ms = $11,
-  silence_tail_ms = $12, has_cover = $13, album = $14, genre = $15, recorded_on = $16,
-  track_number = $17,
-  title = CASE WHEN title = $18 THEN coalesce($19, title) ELSE title END,
-  artist = CASE WHEN artist = $20 THEN coalesce($21, artist) ELSE artist END
+  container = $2, format = $2, media_type = $3, codec = $4, samples = $5, duration_ms = $6,
+  sample_rate = $7, channels = $8, bitrate = $9, loudness_lufs = $10, peak_dbtp = $11,
+  silence_lead_ms = $12, silence_tail_ms = $13, has_cover = $14, album = $15, genre = $16,
+  recorded_on = $17, track_number = $18,
+  title = CASE WHEN title = $19 THEN coalesce($20, title) ELSE title END,
+  artist = CASE WHEN artist = $21 THEN coalesce($22, artist) ELSE artist END,
+  analysis_version = $23, analysed_at = now()
 WHERE id = $1 AND status = 'processing'
 RETURNING title
 """
