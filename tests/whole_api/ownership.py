@@ -47,6 +47,12 @@ def _play(estate: Estate) -> Values:
     return {"play_id": estate.call("GET", "/users/me/history")[0]["id"]}
 
 
+def _comment(estate: Estate) -> Values:
+    values = _track(estate)
+    path = f"/tracks/{values['track_id']}/comments"
+    return {**values, "comment_id": estate.call("POST", path, json={"content": "Mine"})["id"]}
+
+
 def _ready_track(estate: Estate) -> Values:
     return {"track_id": estate.ready()["id"]}
 
@@ -385,6 +391,13 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("DELETE", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
     ("POST", "/api/v1/tracks/{track_id}/plays"): Entry(
         values=_track, absent=_NO_TRACK, body={"seconds": 30}
+    ),
+    ("GET", "/api/v1/tracks/{track_id}/comments"): Entry(values=_track, absent=_NO_TRACK),
+    ("POST", "/api/v1/tracks/{track_id}/comments"): Entry(
+        values=_track, absent=_NO_TRACK, body={"content": "Nice"}
+    ),
+    ("DELETE", "/api/v1/tracks/{track_id}/comments/{comment_id}"): Entry(
+        values=_comment, absent={**_NO_TRACK, "comment_id": ABSENT_ID}
     ),
     ("DELETE", "/api/v1/users/me/history/{play_id}"): Entry(
         values=_play, absent={"play_id": ABSENT_ID}

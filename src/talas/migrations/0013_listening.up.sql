@@ -36,7 +36,10 @@ CREATE TABLE track_comments (
 );
 
 CREATE INDEX track_comments_track_idx ON track_comments (track_id, id DESC);
+CREATE INDEX track_comments_at_idx ON track_comments (track_id, at_ms, id);
 CREATE INDEX track_comments_user_idx ON track_comments (user_id);
+
+SELECT keep_count('track_comments', 'track_id');
 
 CREATE TABLE follows (
     follower_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,

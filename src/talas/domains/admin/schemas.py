@@ -24,7 +24,7 @@ ACTIONS = (
     *("track.hide", "track.show"),
     *("room.mute", "room.unmute", "room.kick", "room.role"),
     *("room.close", "room.reopen", "room.delete"),
-    *("message.delete", "report.update"),
+    *("message.delete", "comment.delete", "report.update"),
 )
 TARGET_TYPES = tuple(dict.fromkeys(action.partition(".")[0] for action in ACTIONS))
 

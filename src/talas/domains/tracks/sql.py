@@ -199,7 +199,8 @@ async def delete_track(conn: Connection, track_id: int) -> None:
     await conn.execute(DELETE_TRACK, track_id)
 
 
-# In the order of ids, so that two who like each other's tracks do not wait for each other.
+# In the order of ids, so that two who like each other's tracks do not wait for each other. What
+# they played and said goes too, after this.
 LOCK_TRACKS_AROUND_USER = """
 SELECT
 FROM tracks
@@ -207,6 +208,10 @@ WHERE id IN (
   SELECT id FROM tracks WHERE user_id = $1
   UNION ALL
   SELECT track_id FROM track_likes WHERE user_id = $1
+  UNION ALL
+  SELECT track_id FROM track_plays WHERE user_id = $1
+  UNION ALL
+  SELECT track_id FROM track_comments WHERE user_id = $1
 )
 ORDER BY id
 FOR UPDATE
@@ -214,7 +219,7 @@ FOR UPDATE
 
 
 async def lock_tracks_around_user(conn: Connection, user_id: int) -> None:
-    """Those that the user has or likes."""
+    """Those that the user has, likes, played or wrote about."""
     await conn.execute(LOCK_TRACKS_AROUND_USER, user_id)
 
 

@@ -7,6 +7,7 @@ from talas.core.sessions import Actor
 from talas.domains.chat.access import access_peer
 from talas.domains.chat.blocks import sql
 from talas.domains.chat.blocks.sql import Blocked
+from talas.domains.chat.sql import select_is_blocked
 
 MAX_BLOCKS = 5_000
 
@@ -28,6 +29,11 @@ async def unblock(conn: Connection, actor: Actor, user_id: int) -> None:
     if is_id(user_id) and await sql.delete_block(conn, actor.user_id, user_id):
         return
     await access_peer(conn, actor, user_id)
+
+
+async def is_blocked_by(conn: Connection, actor: Actor, user_id: int) -> bool:
+    """Whether the user has blocked the actor."""
+    return await select_is_blocked(conn, user_id, actor.user_id)
 
 
 async def list_blocks(conn: Connection, actor: Actor, page: Page) -> tuple[list[Blocked], int]:
