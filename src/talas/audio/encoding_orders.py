@@ -104,7 +104,7 @@ class TranscodeOrder(msgspec.Struct, frozen=True, kw_only=True, tag="transcode")
 
     @property
     def most_bytes(self) -> int:
-        """About how large the result is, at most. Exact for WAV."""
+        """How large the result is at most; of WAV, to within a few KiB."""
         if FORMATS[self.format].lossless:
             return self.samples * self.channels * self.bits // 8 + _HEADERS
         return int(self.samples / self.sample_rate * self.bitrate * 125 * _OGG_OVERHEAD) + _HEADERS
