@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Awaitable, Iterator
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest's own temporary folders move into it: their usual parent is made private again by every
     other run that starts, which shuts out the account that runs PostgreSQL for root.
     """
+    _heed_signals()
     if not hasattr(config, "workerinput"):
         _remove_killed_runs()
         run_dir = Path(tempfile.mkdtemp(prefix=_RUN_PREFIX))
@@ -61,6 +63,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """The server has ended with its worker; at the latest when that one's process did."""
     if not hasattr(config, "workerinput") and _RUN_DIR in os.environ:
         shutil.rmtree(os.environ.pop(_RUN_DIR), ignore_errors=True)
+
+
+def _heed_signals() -> None:
+    """What runs in the background of a shell, or under nohup, ignores these, and so does all that
+    it starts; tests send them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, handler)
 
 
 def _hold(run_dir: Path) -> FileLock:
