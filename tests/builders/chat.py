@@ -310,6 +310,11 @@ async def connected(
 ) -> AsyncIterator[Client]:
     query = f"?token={person.token}" + (f"&v={version}" if version else "")
     async with connect(
-        chat.url + query, compression=None, proxy=None, ping_interval=None, **options
+        chat.url + query,
+        compression=None,
+        proxy=None,
+        ping_interval=None,
+        open_timeout=ANSWER_S,
+        **options,
     ) as socket:
         yield Client(socket)

@@ -317,7 +317,7 @@ class TestCleaning:
         [own] = objects(api) - before
         api.client.delete(f"/chat/attachments/{upload['id']}", token=owner.token)
         with worker_process(api):
-            wait_until(lambda: own not in objects(api), within_s=20)
+            wait_until(lambda: own not in objects(api))
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ class TestWhateverHappens:
                 wait_until(lambda: any(k.startswith("chat/") for k in objects(own_api) - rows))
                 own_api.process.kill()
                 upload.join(20)
-            own_api.process.wait(5)
+            own_api.process.wait(20)
         assert len(objects(own_api) - rows) == 1
         assert keys(own_api) == rows
         clean_orphans(own_api)

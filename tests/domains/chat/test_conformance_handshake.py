@@ -171,7 +171,7 @@ async def test_a_client_that_offers_all_it_can(chat: ChatProcess, make_person: M
         asked, (_, answer) = echo("é☃𝄞")
         await socket.send([asked.decode()[n : n + 3] for n in range(0, len(asked.decode()), 3)])
         assert await socket.recv(decode=False) == answer
-        await asyncio.wait_for(await socket.ping(b"\x00\xff" * 60), 5)
+        await asyncio.wait_for(await socket.ping(b"\x00\xff" * 60), 30)
         await socket.close(4000, "☃" * 41)
     assert (socket.close_code, socket.close_reason) == (4000, "☃" * 41)
 

@@ -178,7 +178,7 @@ def test_a_group_is_not_found_by_search(api: ApiProcess) -> None:
     create_group(api, ann, bob, eve, title="Zanzibar nights")
     room = create_room(api, ann)
     found: list[Any] = []
-    for _ in range(50):
+    for _ in range(300):
         params = {"q": room["name"], "type": "rooms"}
         answer = api.client.get("/search", token=ann.token, params=params)
         found = answer.json()["data"]["rooms"]

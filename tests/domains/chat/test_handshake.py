@@ -112,7 +112,7 @@ async def test_one_process_answers_for_the_sockets_of_all(
             for client in (a, b):
                 await client.join()
             assert await open_sockets() == "talas_chat_open_sockets 2.0"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await open_sockets() != "talas_chat_open_sockets 0.0":
                 await asyncio.sleep(0.05)
 

@@ -54,6 +54,7 @@ async def test_what_was_read_before_is_told_once(
             seq = (await reading.receive_kind("dm"))["seq"]
         for again in (seq, seq, seq - 1, 0, 10**30):
             await reading.send(type="read", seq=again, **{"with": ann.id})
+        assert (await writing.receive_kind("read"))["seq"] == seq
+        assert await shown(writing, "read") == 0
         # The socket that said it knows it.
         assert await shown(reading, "read") == 0
-        assert await shown(writing, "read") == 1

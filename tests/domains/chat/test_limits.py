@@ -1,9 +1,12 @@
 """How fast one may ask, and what happens to who asks faster."""
 
 import asyncio
+import contextlib
+import time
 
 from tests.builders.chat import ChatProcess, connected
 from tests.domains.chat.conftest import MakePerson
+from websockets.exceptions import ConnectionClosed
 
 from talas.domains.chat.limits import FRAMES, MESSAGES, Meter, Patience
 
@@ -44,9 +47,13 @@ async def test_messages_joins_and_histories_have_limits_of_their_own(
         await other.send(type="dm", to=ann.id, content="later")
         assert (await a.receive_kind("dm"))["content"] in ("x", "later")
     async with connected(limited_chat, ann) as fresh:
-        for _ in range(15):
+        for _ in range(30):
             await fresh.send(type="room_history", room="general")
-        kinds = [(await fresh.receive())["type"] for _ in range(15)]
+        kinds: list[str] = []
+        while len(kinds) < 30:
+            # What was said before may still be on its way.
+            if (kind := (await fresh.receive())["type"]) != "dm":
+                kinds.append(kind)
         assert kinds[:10] == ["room_history"] * 10
         assert "error" in kinds[10:]
 
@@ -55,13 +62,17 @@ async def test_reconnecting_fills_no_meter(
     limited_chat: ChatProcess, make_person: MakePerson
 ) -> None:
     ann = await make_person()
-    for burst in (20, 8):
+    began = time.monotonic()
+    kept = 0
+    for _ in range(2):
         async with connected(limited_chat, ann) as a:
             await a.join()
-            for _ in range(burst):
+            for _ in range(20):
                 await a.send(type="message", room="general", content="x")
-            kinds = [(await a.receive())["type"] for _ in range(burst)]
+            kinds = [(await a.receive())["type"] for _ in range(20)]
             assert "error" in kinds
+            kept += kinds.count("message")
+    assert kept <= MESSAGES.burst + MESSAGES.rate * (time.monotonic() - began)
 
 
 async def test_who_does_not_slow_down_is_closed(
@@ -69,7 +80,8 @@ async def test_who_does_not_slow_down_is_closed(
 ) -> None:
     ann, bob = await make_person(), await make_person()
     async with connected(limited_chat, ann) as a, connected(limited_chat, bob) as b:
-        for _ in range(FRAMES.burst + 60):
-            await a.send(type="ping")
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(FRAMES.burst + 60):
+                await a.send(type="ping")
         assert await a.close_code() == 4013
         await b.join()

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.builders.chat import (
+    ANSWER_S,
     ChatProcess,
     Client,
     Person,
@@ -173,7 +174,7 @@ class Watching:
         await client.send(type="join", room=room)
         return cls(client)
 
-    async def until(self, people: set[int], within_s: float = 10) -> None:
+    async def until(self, people: set[int], within_s: float = ANSWER_S) -> None:
         async with asyncio.timeout(within_s):
             while self._here != people:
                 await self._hear(within_s)
@@ -217,7 +218,7 @@ async def test_a_node_that_is_killed_ceases_to_count(
             await other.join(room)
             await watching.until({ann.id, bob.id})
             await killed.kill()
-            await watching.until({ann.id}, within_s=15)
+            await watching.until({ann.id})
         async with connected(survivor, ann, version=2, max_queue=None) as again:
             await again.join(room)
             assert (await again.receive_kind("presence"))["online"] == [ann.id]
@@ -236,13 +237,13 @@ async def test_processes_share_a_port(
     await both[0].start()
     await both[1].start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ANSWER_S):
             # Either answers for both.
             while await db.fetchval("SELECT count(*) FROM chat_nodes") < others + 2:
                 await asyncio.sleep(0.1)
         await asyncio.sleep(1)
         async with everywhere(both, people, room) as clients:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ANSWER_S):
                 while await count_nodes(db, people) < 2:
                     await asyncio.sleep(0.1)
             await clients[0].send(type="message", room=room, content="Hello")

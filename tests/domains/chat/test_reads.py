@@ -32,6 +32,14 @@ async def heard(module_database_url: str) -> AsyncIterator[Heard]:
     await conn.close()
 
 
+async def heard_all(heard: Heard, count: int) -> None:
+    """So many, and nothing more a moment later."""
+    async with asyncio.timeout(30):
+        while len(heard) < count:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+
+
 def read(api: ApiProcess, person: Person, path: str, **body: Any) -> httpx.Response:
     return api.client.put(f"/chat/{path}/read", json=body, token=person.token)
 
@@ -58,7 +66,7 @@ async def test_marks_only_rise(
     assert mark(api, bob, path) == last
     assert mark(api, ann, path) == last
     room_id = await db.fetchval("SELECT id FROM rooms WHERE name = $1", room)
-    await asyncio.sleep(0.2)
+    await heard_all(heard, 3)
     assert [(e["user_id"], e["room_id"], e["seq"], e["shared"]) for e in heard] == [
         (bob.id, room_id, third, False),
         (bob.id, room_id, last, False),
@@ -80,7 +88,7 @@ async def test_the_other_side_learns_of_it_unless_the_reader_opted_out(
     assert mark(api, bob, f"dm/{ann.id}") == 3
     block(api, eve, ann)
     assert mark(api, eve, f"dm/{ann.id}") == 3
-    await asyncio.sleep(0.2)
+    await heard_all(heard, 3)
     assert [(e["user_id"], e["other_id"], e["seq"], e["shared"]) for e in heard] == [
         (bob.id, ann.id, 2, True),
         (bob.id, ann.id, 3, False),
