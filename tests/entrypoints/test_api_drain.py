@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 from tests.servers import ApiProcess, api_process
+from tests.waiting import wait_until
 
 ACCOUNT = {"username": "slow_walker", "email": "slow@example.com", "password": "long enough 1"}
 DRAIN_LIMIT_S = 20
@@ -20,6 +21,8 @@ def begin_slow_request(api: ApiProcess) -> tuple[socket.socket, bytes]:
     head = f"POST /api/v1/auth/register HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n\r\n"
     connection = socket.create_connection(api.address, timeout=DRAIN_LIMIT_S)
     connection.sendall(head.encode() + body[:10])
+    # The one that asks is open too.
+    wait_until(lambda: "talas_http_open_requests 2.0" in httpx.get(f"{api.url}/metrics").text)
     return connection, body[10:]
 
 
@@ -28,11 +31,9 @@ def test_an_open_request_is_answered_and_nothing_acknowledged_is_lost(
 ) -> None:
     with api_process(database_url, tmp_path) as api:
         connection, rest = begin_slow_request(api)
-        time.sleep(0.2)
         asked_at = time.monotonic()
         api.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        assert httpx.get(f"{api.url}/ready").status_code == 503
+        wait_until(lambda: httpx.get(f"{api.url}/ready").status_code == 503)
         time.sleep(1.5)
         connection.sendall(rest)
         answer = http.client.HTTPResponse(connection)
@@ -53,7 +54,6 @@ def test_a_request_that_never_ends_does_not_hold_the_process(
 ) -> None:
     with api_process(database_url, tmp_path) as api:
         connection, _ = begin_slow_request(api)
-        time.sleep(0.2)
         asked_at = time.monotonic()
         api.process.send_signal(signal.SIGTERM)
         api.process.wait(DRAIN_LIMIT_S)

@@ -35,8 +35,9 @@ while True: pass
 SLOW_TO_END = """
 import os, signal, sys, time
 def end(*_):
-    time.sleep(0.6)
-    print("FINISHED", os.environ["ROLE"], time.monotonic(), flush=True)
+    began = time.monotonic()
+    time.sleep(1)
+    print("FINISHED", os.environ["ROLE"], began, time.monotonic(), flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 print("UP", os.environ["ROLE"], flush=True)
@@ -97,8 +98,9 @@ def test_sigterm_lets_all_finish_at_the_same_time_then_nothing_remains(
     supervisor.send(signal.SIGTERM)
     supervisor.send(signal.SIGTERM)
     assert supervisor.wait() == 0
-    first, second = re.findall(r"FINISHED \w+ ([\d.]+)", supervisor.text())
-    assert abs(float(first) - float(second)) < 0.5
+    times = re.findall(r"FINISHED \w+ ([\d.]+) ([\d.]+)", supervisor.text())
+    assert len(times) == 2
+    assert max(float(began) for began, _ in times) < min(float(ended) for _, ended in times)
     assert supervisor.alive() == []
 
 
@@ -138,7 +140,7 @@ def test_under_nohup_a_hangup_changes_nothing(run: Callable[..., Any]) -> None:
 
 
 def test_what_does_not_end_in_time_is_killed(supervise: Callable[..., Any]) -> None:
-    supervisor = supervise({"api": DEAF, "chat": SLOW_TO_END}, pace={"drain_s": 1.5})
+    supervisor = supervise({"api": DEAF, "chat": SLOW_TO_END}, pace={"drain_s": 4})
     await_start(supervisor, "api", "chat")
     supervisor.send(signal.SIGTERM)
     assert supervisor.wait() == 0
@@ -154,7 +156,7 @@ def test_a_second_ctrl_c_stops_at_once(supervise: Callable[..., Any]) -> None:
     supervisor.expect("Ctrl-C again")
     time.sleep(1.1)
     supervisor.send(signal.SIGINT)
-    assert supervisor.wait(2) == 0
+    assert supervisor.wait(10) == 0
     assert supervisor.alive() == []
 
 
