@@ -169,7 +169,7 @@ async def test_a_fold_broken_off_changes_nothing(
     await counts.fold(conn)
     folding.terminate()
     assert await counts.total(conn, "users") == 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await conn.fetchval("SELECT count(*) FROM count_changes"):
             await counts.fold(conn)
     assert await counts.total(conn, "users") == 3

@@ -78,14 +78,14 @@ def accepted(port: int) -> int:
     return sum(c.laddr.port == port and bool(c.raddr) for c in connections)
 
 
-async def until(condition: Any, within_s: float = 10) -> None:
+async def until(condition: Any, within_s: float = 30) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.05)
 
 
 async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "SEND_DEADLINE_S", 0.5)
+    monkeypatch.setattr(ranges, "SEND_DEADLINE_S", 2)
     reads = Reads()
     async with serving(reads) as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
@@ -100,16 +100,18 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_who_reads_slowly_gets_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "SEND_DEADLINE_S", 0.5)
+    monkeypatch.setattr(ranges, "SEND_DEADLINE_S", 1)
     async with serving(Reads()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST)
         await reader.readuntil(b"\r\n\r\n")
         received = 0
         while received < SIZE:
-            received += len(await reader.read(1 << 20))
+            data = await reader.read(1 << 20)
+            assert data, f"cut off after {received} bytes"
+            received += len(data)
             # As long in all as several deadlines.
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.004)
         writer.close()
 
 

@@ -121,19 +121,20 @@ async def test_a_source_that_fails_leaves_nothing(storage: Storage, tmp_path: Pa
 
 async def test_a_cancelled_put_leaves_nothing(disk: Storage, tmp_path: Path) -> None:
     async def slowly() -> AsyncIterator[bytes]:
-        async for block in blocks(100):
-            yield block
+        while True:
+            yield bytes(100_000)
             await asyncio.sleep(0.005)
 
     descriptors = len(os.listdir("/proc/self/fd"))
     putting = asyncio.create_task(disk.put_stream("a/b", slowly()))
-    await asyncio.sleep(0.1)
-    assert any(name.startswith(INCOMING) for name in files(tmp_path))
+    async with asyncio.timeout(30):
+        while not any(name.startswith(INCOMING) for name in files(tmp_path)):
+            await asyncio.sleep(0.01)
     putting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await putting
     assert files(tmp_path) == set()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 async def test_a_reader_sees_the_whole_object_or_none(disk: Storage) -> None:
