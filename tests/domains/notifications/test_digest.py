@@ -32,7 +32,7 @@ def settings(make_settings: MakeSettings, box: MailBox) -> Settings:
         smtp_url=box.url,
         mail_from="Talas <talas@talas.example>",
         public_url="https://talas.example",
-        digest_after="1s",
+        digest_after="30s",
     )
 
 
@@ -70,7 +70,7 @@ async def test_one_mail_after_the_quiet_time(
     ada, bob, _ = people
     await say_and_tell(conn, ada.id, "Are you there?", to_user=bob.id)
     assert await send_digests(db, settings) == 0, "it is not quiet yet"
-    await asyncio.sleep(1.1)
+    await pass_time(conn)
     assert await send_digests(db, settings) == 1
     assert await send_digests(db, settings) == 0
     [mail] = box.mails
@@ -262,7 +262,7 @@ async def test_a_hundred_thousand_who_are_not_due_cost_little(
     await say_and_tell(conn, ada.id, to_user=bob.id)
     await conn.execute("ANALYZE notifications")
     await pass_time(conn)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         assert await send_digests(db, settings) == 2
     assert [mail.recipients[0] for mail in box.mails] == [
         f"{person.username}@example.com" for person in (bob, last)
@@ -340,7 +340,7 @@ async def test_a_batch_is_not_held_up_by_who_reads_meanwhile(
             "UPDATE notifications SET read_at = now() "
             "WHERE id = (SELECT min(id) FROM notifications)"
         )
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             assert await send_digests(db, settings) == 1
     assert box.mails[0].message["Subject"] == "1 direct message on Talas"
 
