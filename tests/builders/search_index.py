@@ -14,7 +14,7 @@ from tests.servers import ApiProcess
 
 from talas.domains.search import documents, generations
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 _numbers = itertools.count(1)
 
 

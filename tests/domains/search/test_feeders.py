@@ -134,6 +134,6 @@ def test_a_full_disk_keeps_what_was_found_and_is_made_up_for(
         person = create_user(process)
         assert process.client.get("/tracks", token=person.token).status_code == 200
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
-        wait_until_same(database_url, folder, within_s=40)
+        wait_until_same(database_url, folder)
         assert generations.current(folder) == before
         assert process.log.count("search.feeding_failed") == 1
