@@ -16,7 +16,7 @@ serve: ## Start Talas on this machine
 
 test: ## Run the tests (ARGS="-k name" for some of them)
 	@scripts/environment.sh dev
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: ## Everything that CI checks: format, lint, types, imports, tests
 	@scripts/environment.sh dev
