@@ -13,6 +13,9 @@ VERSION = 2
 BYTES_PER_POINT = 2
 """A minimum and a maximum."""
 
+MOST_POINTS = 2**18
+"""More points than this are merged in pairs while they are made: 512 KiB for 12 hours."""
+
 _HEADER = struct.Struct("<iIiiIi")
 _EIGHT_BITS = 1
 _CHANNELS = 1

@@ -8,12 +8,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from talas.audio.dat import HEADER_BYTES, VERSION, DatHeader, pack_header, read_header
+from talas.audio.dat import (
+    HEADER_BYTES,
+    MOST_POINTS,
+    VERSION,
+    DatHeader,
+    pack_header,
+    read_header,
+)
 
 FINEST_SAMPLES_PER_PIXEL = 256
-MOST_POINTS = 2**18
-"""More points than this are merged in pairs while they are made: 512 KiB for 12 hours."""
-
 Pairs = NDArray[np.int8]
 """Shape (points, 2): the minimum and the maximum of each."""
 

@@ -136,7 +136,7 @@ class Storage:
         Raises ObjectMissing before the first chunk, EOFError where the object is shorter.
         """
         path = self.local_path(key)
-        chunks = _read_local(path, start, end) if path else self._read_remote(key, start, end)
+        chunks = read_file(path, start, end) if path else self._read_remote(key, start, end)
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -210,7 +210,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT:
+async def in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT:
     """As asyncio.to_thread, but a cancellation waits: nobody may close a descriptor, whose number
     another file could get, while a thread still uses it."""
     work = asyncio.ensure_future(asyncio.to_thread(function, *args))
@@ -224,16 +224,16 @@ async def _in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT
 async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None:
     draft = root / INCOMING / secrets.token_hex(12)
     check_room(root)
-    descriptor = await _in_thread(_create, draft)
+    descriptor = await in_thread(_create, draft)
     try:
         try:
             async for block in _blocks(chunks):
                 check_room(root)
-                await _in_thread(_write_all, descriptor, block)
-            await _in_thread(os.fsync, descriptor)
+                await in_thread(_write_all, descriptor, block)
+            await in_thread(os.fsync, descriptor)
         finally:
             os.close(descriptor)
-        await _in_thread(_publish, draft, root, key)
+        await in_thread(_publish, draft, root, key)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
@@ -262,23 +262,27 @@ async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(waiting)
 
 
-async def _read_local(path: Path, start: int, end: int) -> AsyncGenerator[bytes, None]:
+async def read_file(path: Path, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    """As ``Storage.read_range``, of a file on this machine's disk."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise ObjectMissing(path.name) from error
     try:
         while start < end:
-            size = min(READ_CHUNK, end - start)
-            chunk = _read_cached(descriptor, size, start)
-            if chunk is None:
-                chunk = await _in_thread(os.pread, descriptor, size, start)
+            chunk = await read_at(descriptor, min(READ_CHUNK, end - start), start)
             if not chunk:
                 raise EOFError(f"{path.name} ends at byte {start}, not at {end}")
             start += len(chunk)
             yield chunk
     finally:
         os.close(descriptor)
+
+
+async def read_at(descriptor: int, size: int, start: int) -> bytes:
+    """Up to ``size`` bytes, of at most READ_CHUNK, from ``start`` on; empty at the file's end."""
+    chunk = _read_cached(descriptor, size, start)
+    return await in_thread(os.pread, descriptor, size, start) if chunk is None else chunk
 
 
 # Written and read between two awaits, by the event loop's thread alone.

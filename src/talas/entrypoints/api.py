@@ -13,6 +13,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from talas.core.database import Database
+from talas.core.disk_cache import DiskCache
 from talas.core.events import EventListener
 from talas.core.http.application import create_app
 from talas.core.http.edge import Edge
@@ -49,6 +50,10 @@ from talas.domains.reports.routes import api_routes as reports_routes
 from talas.domains.search.feed import feeding
 from talas.domains.search.index import FollowedIndex
 from talas.domains.search.routes import api_routes as search_routes
+from talas.domains.streaming.cleaning import cleaning
+from talas.domains.streaming.routes import api_routes as streaming_routes
+from talas.domains.streaming.routes import media_routes as streamed_uploads
+from talas.domains.streaming.service import Streaming
 from talas.domains.tags.routes import api_routes as tags_routes
 from talas.domains.tracks.routes import api_routes as tracks_routes
 from talas.domains.tracks.routes import media_routes as track_uploads
@@ -65,6 +70,7 @@ API_ROUTES = [
     *auth_routes,
     *users_routes,
     *tracks_routes,
+    *streaming_routes,
     *listening_routes,
     *playlists_routes,
     *products_routes,
@@ -88,7 +94,7 @@ API_ROUTES = [
     *reports_routes,
     *admin_routes,
 ]
-MEDIA_ROUTES = [*user_uploads, *track_uploads, *file_uploads]
+MEDIA_ROUTES = [*user_uploads, *track_uploads, *streamed_uploads, *file_uploads]
 # Shown to many, changed by few.
 HOT_PATHS = ["/products/search", "/tags", "/tracks", "/chat/rooms"]
 
@@ -143,17 +149,21 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
     search = FollowedIndex(settings.data_dir / "search")
     try:
         async with feeding(search, db):
+            storage = Storage.open(settings.files)
+            streaming = Streaming(storage, DiskCache.open(settings.stream))
             context = ApiContext(
                 settings,
                 db,
                 guard,
-                storage=Storage.open(settings.files),
+                storage=storage,
                 docs_storage=Storage.open_docs(settings.files),
                 search=search,
+                parts=[streaming],
             )
             # What another process tells of may have changed any answer.
             events.on_any(context.hot_reads.forget_all)
-            yield context
+            async with cleaning(streaming, db, events):
+                yield context
     finally:
         sampling.cancel()
         await events.stop()

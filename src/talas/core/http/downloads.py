@@ -3,6 +3,7 @@ as they were given, shown in place only where that is asked for."""
 
 import contextlib
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,6 +30,10 @@ SEALED = {
 }
 
 
+MAX_AGE_S = 3600
+_NUMBERED = re.compile(r"([1-9]\d{0,9})\.([a-z0-9]{1,5})")
+
+
 class Attachment(msgspec.Struct, frozen=True):
     """``size`` in bytes, ``content_hash`` SHA-256."""
 
@@ -41,10 +46,15 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 def download(
-    summary: str, *, tag: str, whole: ResponseSpec = _BYTES, query: tuple[Query, ...] = ()
+    summary: str,
+    *,
+    tag: str,
+    whole: ResponseSpec = _BYTES,
+    query: tuple[Query, ...] = (),
+    errors: tuple[int, ...] = (),
 ) -> dict[str, Any]:
     """Keyword arguments for ``route``: GET and HEAD, with a media token too. ``whole`` describes
-    the answer to who asks for no part."""
+    the answer to who asks for no part; ``errors`` are those that other downloads do not have."""
     return {
         "http_method": ["GET", "HEAD"],
         "status_code": 200,
@@ -52,11 +62,29 @@ def download(
             summary,
             tag=tag,
             media=True,
-            errors=(404, 412, 416),
+            errors=(404, 412, 416, *errors),
             query=query,
             responses={200: whole, 206: _PART, 304: _UNCHANGED},
         ),
     }
+
+
+def shown_inline(filename: str, *, private: bool) -> dict[str, str]:
+    """Headers of what a page may show or play. What is private is asked for anew each time."""
+    fresh = "no-cache" if private else f"max-age={MAX_AGE_S}"
+    return {
+        **SEALED,
+        "cache-control": f"private, {fresh}",
+        "content-disposition": disposition("inline", filename),
+    }
+
+
+def numbered_name(name: str) -> tuple[int, str]:
+    """The id and the ending of a name like ``12.jpg``. Raises NotFound for any other."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None:
+        raise NotFound("Not found")
+    return int(match[1]), match[2]
 
 
 async def send_attachment(

@@ -165,6 +165,14 @@ def _second(content: Content) -> dt.datetime:
     return content.changed_at.astimezone(dt.UTC).replace(microsecond=0)
 
 
+def validators(content: Content) -> list[tuple[str, str]]:
+    """The headers by which a client asks whether what it has is still right."""
+    return [
+        ("etag", f'"{content.etag}"'),
+        ("last-modified", format_datetime(_second(content), usegmt=True)),
+    ]
+
+
 def disposition(kind: str, filename: str) -> str:
     """``Content-Disposition`` (RFC 6266): an ASCII name for old clients, the true one besides."""
     plain = "".join(c if " " <= c <= "~" and c not in '"\\%/' else "_" for c in filename)
@@ -211,7 +219,7 @@ class _Sender:
         become an error."""
         headers, length = self._headers()
         is_long = self._with_body and length > WATCHED_BYTES
-        with _counted(self._taken_by if is_long else None):
+        with counted(self._taken_by if is_long else None):
             async with contextlib.aclosing(self._body()) as body:
                 try:
                     chunk = await anext(body, b"") if self._with_body else b""
@@ -234,8 +242,7 @@ class _Sender:
         """And the body's length in bytes."""
         content, spans = self._content, self._answer.spans
         headers = [
-            ("etag", f'"{content.etag}"'),
-            ("last-modified", format_datetime(_second(content), usegmt=True)),
+            *validators(content),
             ("accept-ranges", "bytes"),
             *content.headers.items(),
         ]
@@ -281,7 +288,7 @@ _open_streams: Counter[int] = Counter()
 
 
 @contextlib.contextmanager
-def _counted(user_id: int | None) -> Iterator[None]:
+def counted(user_id: int | None) -> Iterator[None]:
     """Raises TooManyRequests where the user has MAX_STREAMS already."""
     if user_id is None:
         yield

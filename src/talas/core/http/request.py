@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import litestar
@@ -24,10 +25,12 @@ MAX_JSON_BODY = 1024 * 1024
 JSON_DEADLINE_S = 30.0
 
 BodyT = TypeVar("BodyT")
+PartT = TypeVar("PartT")
 
 
 class ApiContext:
-    """What an api process holds for as long as it lives."""
+    """What an api process holds for as long as it lives. ``parts`` are what single domains keep
+    there, one of each type."""
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class ApiContext:
         storage: Storage,
         docs_storage: Storage,
         search: SearchIndex,
+        parts: Sequence[object] = (),
     ) -> None:
         self.settings = settings
         self.db = db
@@ -47,6 +51,12 @@ class ApiContext:
         self.search = search
         self.hot_reads = HotReads()
         self.draining = False
+        self._parts = {type(part): part for part in parts}
+
+    def part(self, kind: type[PartT]) -> PartT:
+        part = self._parts[kind]
+        assert isinstance(part, kind)
+        return part
 
 
 class Request(litestar.Request[Actor, Any, State]):

@@ -1,49 +1,28 @@
-"""A track's bytes: the original, its waveform, its cover. For media elements of browsers a token
-in the address does."""
+"""A track's pictures and peaks. For media elements of browsers a token in the address does."""
 
 import asyncio
-import re
 from typing import Any
 
 from litestar import route
 from litestar.openapi.datastructures import ResponseSpec
 
-from talas.audio import waveform
+from talas.audio.dat import MOST_POINTS
 from talas.core.errors import NotFound
 from talas.core.http.describe import int_query
-from talas.core.http.downloads import SEALED, download
+from talas.core.http.downloads import download, numbered_name, shown_inline
 from talas.core.http.pagination import parse_int
-from talas.core.http.ranges import Content, RangedResponse, disposition
+from talas.core.http.ranges import Content, RangedResponse
 from talas.core.http.request import Request
 from talas.core.sessions import Actor
 from talas.domains.tracks import access
 from talas.domains.tracks.objects import COVER, WAVEFORM_DAT, WAVEFORM_PNG, sibling
 from talas.domains.tracks.schemas import Waveform
-from talas.domains.tracks.service import extension
 from talas.domains.tracks.sql import MediaRow
 
-MAX_AGE_S = 3600
-_NAME = re.compile(r"([1-9]\d{0,9})\.([a-z0-9]{1,5})")
 _WAVEFORM = ResponseSpec(
     Waveform, description="The peaks", media_type="application/json", generate_examples=False
 )
-_POINTS = (int_query("points", "At most so many points", least=1, most=waveform.MOST_POINTS),)
-
-
-@route("/tracks/{track_id:int}/stream", **download("The original's bytes", tag="tracks"))
-async def stream(request: Request, track_id: int) -> RangedResponse:
-    actor = await request.media_actor()
-    return _original(request, actor, await _visible(request, actor, track_id))
-
-
-@route("/uploads/tracks/{name:str}", **download("The original's bytes", tag="tracks"))
-async def original_file(request: Request, name: str) -> RangedResponse:
-    track_id, ending = _split_name(name)
-    actor = await request.media_actor()
-    track = await _visible(request, actor, track_id)
-    if ending != extension(track):
-        raise NotFound("Not found")
-    return _original(request, actor, track)
+_POINTS = (int_query("points", "At most so many points", least=1, most=MOST_POINTS),)
 
 
 @route("/uploads/waveforms/{name:str}", **download("The waveform as a picture", tag="tracks"))
@@ -85,9 +64,9 @@ async def _waveform(request: Request, track_id: int, form: str, media_type: str)
     points = parse_int(
         "points",
         request.query_params.get("points"),
-        default=waveform.MOST_POINTS,
+        default=MOST_POINTS,
         least=1,
-        most=waveform.MOST_POINTS,
+        most=MOST_POINTS,
     )
     track = await _ready(request, track_id)
     stored = await request.storage.read(sibling(track.storage_key, WAVEFORM_DAT))
@@ -96,6 +75,9 @@ async def _waveform(request: Request, track_id: int, form: str, media_type: str)
 
 
 def _render(stored: bytes, form: str, points: int) -> bytes:
+    # Not at the top: numpy is dear in memory, and many an api process never draws a waveform.
+    from talas.audio import waveform
+
     peaks = waveform.from_dat(stored).merge(points)
     return waveform.to_json(peaks) if form == "json" else waveform.to_dat(peaks)
 
@@ -112,20 +94,6 @@ async def _ready(request: Request, track_id: int) -> MediaRow:
     if track.status == "failed":
         raise NotFound("The track failed, so it has no waveform", code="not_ready")
     return track
-
-
-def _original(request: Request, actor: Actor, track: MediaRow) -> RangedResponse:
-    storage, key = request.storage, track.storage_key
-    content = Content(
-        size=track.size,
-        etag=track.content_hash.hex(),
-        changed_at=track.created_at,
-        media_type=track.media_type,
-        read=lambda start, end: storage.read_range(key, start, end),
-        headers=_headers(track, f"{track.title}.{extension(track)}"),
-    )
-    taken_by = actor.user_id if request.settings.rate_limits else None
-    return RangedResponse(request.method, request.headers, content, taken_by=taken_by)
 
 
 async def _small(request: Request, track: MediaRow, name: str, media_type: str) -> RangedResponse:
@@ -145,33 +113,19 @@ def _response(
         changed_at=track.created_at,
         media_type=media_type,
         read=read,
-        headers=_headers(track, f"{track.title}.{name.rpartition('.')[2]}"),
+        headers=shown_inline(
+            f"{track.title}.{name.rpartition('.')[2]}", private=track.visibility == "private"
+        ),
     )
     return RangedResponse(request.method, request.headers, content)
 
 
-def _headers(track: MediaRow, filename: str) -> dict[str, str]:
-    fresh = "no-cache" if track.visibility == "private" else f"max-age={MAX_AGE_S}"
-    return {
-        **SEALED,
-        "cache-control": f"private, {fresh}",
-        "content-disposition": disposition("inline", filename),
-    }
-
-
-def _split_name(name: str) -> tuple[int, str]:
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise NotFound("Not found")
-    return int(match[1]), match[2]
-
-
 def _id_of_name(name: str, expected_ending: str) -> int:
-    track_id, ending = _split_name(name)
+    track_id, ending = numbered_name(name)
     if ending != expected_ending:
         raise NotFound("Not found")
     return track_id
 
 
-api_routes = [stream, waveform_json, waveform_binary]
-media_routes = [original_file, waveform_picture, cover]
+api_routes = [waveform_json, waveform_binary]
+media_routes = [waveform_picture, cover]

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from talas.audio.containers import Container
 from talas.core.database import Connection
 from talas.core.errors import Conflict, FieldError, InvalidData
+from talas.core.events import CHANNEL, publish_each
 from talas.core.objects import delete_later
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks
@@ -24,6 +25,9 @@ from talas.domains.tracks.sql import MediaRow, TrackRow
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
 VISIBILITIES = ("public", "unlisted", "private")
+DELETED = "track.deleted"
+"""The event ``{storage_key}``: whoever keeps anything made of the file lets go of it."""
+
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -178,7 +182,7 @@ async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     """The row goes with the transaction, its objects by a job of the same transaction."""
     track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
     await sql.delete_track(conn, track.id)
-    await delete_later(conn, DELETE_OBJECTS, [track.storage_key])
+    await _take_away(conn, [track.storage_key])
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
@@ -186,8 +190,19 @@ async def forget_user(conn: Connection, user_id: int) -> None:
     await sql.lock_tracks_around_user(conn, user_id)
     await lock_tags_of_user(conn, user_id)
     storage_keys = await sql.delete_tracks_of_user(conn, user_id)
-    await delete_later(conn, DELETE_OBJECTS, storage_keys)
+    await _take_away(conn, storage_keys)
     await sql.delete_likes_of_user(conn, user_id)
+
+
+async def _take_away(conn: Connection, storage_keys: list[str]) -> None:
+    await delete_later(conn, DELETE_OBJECTS, storage_keys)
+    gone = [{"storage_key": storage_key} for storage_key in storage_keys]
+    await publish_each(conn, DELETED, CHANNEL, gone)
+
+
+async def known_storage_keys(conn: Connection, storage_keys: list[str]) -> set[str]:
+    """Those of them that belong to tracks."""
+    return await sql.select_known_keys(conn, storage_keys)
 
 
 def title_of(filename: str) -> str:

@@ -75,6 +75,14 @@ class MediaRow(msgspec.Struct, frozen=True):
     storage_key: str
     has_cover: bool
     created_at: dt.datetime
+    codec: str | None
+    samples: int | None
+    duration_ms: int | None
+    bitrate: int | None
+    sample_rate: int | None
+    channels: int | None
+    loudness_lufs: float | None
+    peak_dbtp: float | None
 
 
 class NewRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +121,8 @@ async def select_track(conn: Connection, *, viewer_id: int, track_id: int) -> Tr
 
 SELECT_MEDIA = """
 SELECT id, user_id, title, visibility, status, container, media_type, content_hash, size,
-  storage_key, has_cover, created_at
+  storage_key, has_cover, created_at, codec, samples, duration_ms, bitrate, sample_rate, channels,
+  loudness_lufs, peak_dbtp
 FROM tracks
 WHERE id = $1
 """

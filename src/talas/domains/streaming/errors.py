@@ -1,0 +1,24 @@
+"""Why something cannot be heard that is there."""
+
+from talas.core.errors import TalasError, Unavailable
+
+
+class EncodersBusy(Unavailable):
+    code = "encoders_busy"
+
+    def __init__(self) -> None:
+        super().__init__("All encoders are busy; try again in a moment")
+
+
+class EncodingFailed(TalasError):
+    """The original can be had all the same."""
+
+    status = 503
+    code = "encoding_failed"
+
+    def __init__(self) -> None:
+        super().__init__("The track could not be encoded; its original can still be heard")
+
+
+class StreamCut(Exception):
+    """What was being sent cannot be completed: whoever gets it must not take it for whole."""

@@ -1,0 +1,129 @@
+"""A track over HTTP Live Streaming: playlists, ``init.mp4`` and segments."""
+
+import re
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Response, route
+from litestar.openapi.datastructures import ResponseSpec
+
+from talas.audio.fragmented_mp4 import init_segment
+from talas.core.errors import NotFound
+from talas.core.http.describe import choice_query
+from talas.core.http.downloads import download, shown_inline
+from talas.core.http.growing import while_connected
+from talas.core.http.pagination import parse_choice
+from talas.core.http.ranges import Content, RangedResponse
+from talas.core.http.request import Request
+from talas.domains.streaming.access import Recording, load_recording
+from talas.domains.streaming.playlists import MEDIA_TYPE, master_playlist, media_playlist
+from talas.domains.streaming.segments import segment_key
+from talas.domains.streaming.service import Streaming, rendition_of
+
+_NUMBERED = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
+_PLAYLIST = ResponseSpec(
+    str, description="The playlist", media_type=MEDIA_TYPE, generate_examples=False
+)
+_MEDIA = "audio/mp4"
+_CODECS = ("flac",)
+
+
+@route(
+    "/tracks/{track_id:int}/hls/master.m3u8",
+    **download(
+        "The renditions of a track",
+        tag="streaming",
+        whole=_PLAYLIST,
+        query=(choice_query("codecs", "Offer it lossless too", _CODECS),),
+    ),
+)
+async def master(request: Request, track_id: int) -> RangedResponse:
+    recording = await _recording(request, track_id)
+    lossless = parse_choice("codecs", request.query_params.get("codecs"), _CODECS) is not None
+    text = master_playlist(recording.analysed(), lossless=lossless, query=_query(request))
+    return _playlist(request, recording, text)
+
+
+@route(
+    "/tracks/{track_id:int}/hls/{rendition:str}/index.m3u8",
+    **download("The segments of a rendition", tag="streaming", whole=_PLAYLIST),
+)
+async def index(request: Request, track_id: int, rendition: str) -> RangedResponse:
+    recording = await _recording(request, track_id)
+    rendition_of(recording, rendition)
+    text = media_playlist(recording.analysed(), query=_query(request))
+    return _playlist(request, recording, text)
+
+
+@route(
+    "/tracks/{track_id:int}/hls/{rendition:str}/init.mp4",
+    **download("What a decoder must know of a rendition", tag="streaming"),
+)
+async def init(request: Request, track_id: int, rendition: str) -> RangedResponse:
+    recording = await _recording(request, track_id)
+    return _bytes(request, recording, init_segment(rendition_of(recording, rendition)), _MEDIA)
+
+
+@route(
+    "/tracks/{track_id:int}/hls/{rendition:str}/{segment:str}",
+    **download("A segment: 0.m4s, 1.m4s, …", tag="streaming", errors=(507,)),
+)
+async def segment(request: Request, track_id: int, rendition: str, segment: str) -> Response[None]:
+    recording = await _recording(request, track_id)
+    chosen = rendition_of(recording, rendition)
+    match = _NUMBERED.fullmatch(segment)
+    if match is None:
+        raise NotFound("The track has no such segment")
+    async with while_connected(request.receive):
+        data = await request.context.part(Streaming).segment(recording, chosen, int(match[1]))
+    etag = segment_key(recording, chosen, int(match[1]))
+    return _bytes(request, recording, data, _MEDIA, etag)
+
+
+async def _recording(request: Request, track_id: int) -> Recording:
+    actor = await request.media_actor()
+    async with request.db.connection() as conn:
+        recording = await load_recording(conn, actor.user_id, track_id)
+    recording.analysed()
+    return recording
+
+
+def _query(request: Request) -> str:
+    """Players ask for what a playlist names without a header of their own."""
+    token = request.query_params.get("token")
+    if token is None or "authorization" in request.headers:
+        return ""
+    return f"?token={quote(token, safe='')}"
+
+
+def _playlist(request: Request, recording: Recording, text: str) -> RangedResponse:
+    return _bytes(request, recording, text.encode(), MEDIA_TYPE)
+
+
+def _bytes(
+    request: Request,
+    recording: Recording,
+    data: bytes,
+    media_type: str,
+    named: str | None = None,
+) -> RangedResponse:
+    """``named`` says what the bytes are, where that is shorter than they."""
+
+    async def read(start: int, end: int) -> Any:
+        yield data[start:end]
+
+    content = Content(
+        size=len(data),
+        etag=blake2b(data if named is None else named.encode(), digest_size=16).hexdigest(),
+        changed_at=recording.created_at,
+        media_type=media_type,
+        read=read,
+        headers=shown_inline(
+            request.url.path.rpartition("/")[2], private=recording.visibility == "private"
+        ),
+    )
+    return RangedResponse(request.method, request.headers, content)
+
+
+api_routes = [master, index, init, segment]
