@@ -295,6 +295,18 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("PUT", "/api/v1/chat/dm/{user_id}/read"): Entry(
         values=_owner, absent=_NO_USER, stranger=200, body={}
     ),
+    ("POST", "/api/v1/users/{user_id}/follow"): Entry(
+        values=_somebody, absent=_NO_USER, stranger=201
+    ),
+    **{
+        (method, f"/api/v1/users/{{user_id}}/{what}"): Entry(
+            values=_somebody, absent=_NO_USER, stranger=200
+        )
+        for method, what in (
+            *(("DELETE", "follow"), ("GET", "follow")),
+            *(("GET", "followers"), ("GET", "following")),
+        )
+    },
     ("POST", "/api/v1/users/{user_id}/block"): Entry(
         values=_somebody, absent=_NO_USER, stranger=201
     ),

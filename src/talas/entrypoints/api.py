@@ -42,6 +42,7 @@ from talas.domains.chat.routes import api_routes as chat_routes
 from talas.domains.docs.routes import api_routes as docs_routes
 from talas.domains.files.routes import api_routes as files_routes
 from talas.domains.files.routes import media_routes as file_uploads
+from talas.domains.following.routes import api_routes as following_routes
 from talas.domains.listening.routes import api_routes as listening_routes
 from talas.domains.notifications.routes import api_routes as notification_routes
 from talas.domains.playlists.routes import api_routes as playlists_routes
@@ -72,6 +73,7 @@ API_ROUTES = [
     *tracks_routes,
     *streaming_routes,
     *listening_routes,
+    *following_routes,
     *playlists_routes,
     *products_routes,
     *user_products_routes,

@@ -1,3 +1,11 @@
+DROP FUNCTION count_shared_tracks CASCADE;
+DELETE FROM counts WHERE relation = 'shared_tracks';
+DELETE FROM count_changes WHERE relation = 'shared_tracks';
+DROP FUNCTION set_published_at CASCADE;
+ALTER TABLE tracks DROP COLUMN published_at;
+DROP FUNCTION unfollow_blocked CASCADE;
+DROP FUNCTION set_follower_active CASCADE;
+SELECT drop_count('follows');
 DROP TABLE follows;
 SELECT drop_count('track_comments');
 DROP TABLE track_comments;

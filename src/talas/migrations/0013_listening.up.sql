@@ -41,12 +41,128 @@ CREATE INDEX track_comments_user_idx ON track_comments (user_id);
 
 SELECT keep_count('track_comments', 'track_id');
 
+-- follower_active leaves suspended accounts out of lists and counts as long as they are suspended.
 CREATE TABLE follows (
     follower_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     user_id INT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    follower_active BOOLEAN NOT NULL DEFAULT true,
     PRIMARY KEY (follower_id, user_id),
     CONSTRAINT follows_somebody_else CHECK (follower_id <> user_id)
 );
 
-CREATE INDEX follows_user_idx ON follows (user_id);
+CREATE INDEX follows_followers_idx
+    ON follows (user_id, follower_active, created_at DESC, follower_id DESC);
+CREATE INDEX follows_following_idx ON follows (follower_id, created_at DESC, user_id DESC);
+
+SELECT keep_count('follows', 'user_id', 'follower_active');
+
+CREATE FUNCTION set_follower_active() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE follows
+    SET follower_active = NEW.status = 'active'
+    WHERE follower_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER follows_status AFTER UPDATE OF status ON users
+    FOR EACH ROW WHEN ((OLD.status = 'active') <> (NEW.status = 'active'))
+    EXECUTE FUNCTION set_follower_active();
+
+-- Who blocks somebody follows them no longer, nor is followed by them.
+CREATE FUNCTION unfollow_blocked() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM follows
+    WHERE (follower_id, user_id)
+        IN ((NEW.blocker_id, NEW.blocked_id), (NEW.blocked_id, NEW.blocker_id));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER user_blocks_unfollow AFTER INSERT ON user_blocks
+    FOR EACH ROW EXECUTE FUNCTION unfollow_blocked();
+
+-- When everybody could hear a track for the first time; hiding and showing it again changes nothing.
+ALTER TABLE tracks ADD COLUMN published_at TIMESTAMPTZ;
+
+UPDATE tracks
+SET published_at = created_at
+WHERE status = 'ready' AND visibility = 'public';
+
+CREATE INDEX tracks_published_idx ON tracks (user_id, published_at DESC, id DESC)
+    WHERE status = 'ready' AND visibility = 'public';
+
+CREATE FUNCTION set_published_at() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.published_at := CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE now() END;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER tracks_published BEFORE INSERT OR UPDATE OF status, visibility ON tracks
+    FOR EACH ROW WHEN (
+        NEW.status = 'ready' AND NEW.visibility = 'public' AND NEW.published_at IS NULL
+    )
+    EXECUTE FUNCTION set_published_at();
+
+-- How many tracks everybody may hear of each user, kept as by keep_count, under a name of its own.
+CREATE FUNCTION count_shared_tracks() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO count_changes
+        SELECT 'shared_tracks', jsonb_build_object('user_id', user_id), count(*)
+        FROM added
+        WHERE status = 'ready' AND visibility = 'public'
+        GROUP BY user_id;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO count_changes
+        SELECT 'shared_tracks', jsonb_build_object('user_id', user_id), -count(*)
+        FROM removed
+        WHERE status = 'ready' AND visibility = 'public'
+        GROUP BY user_id;
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO count_changes
+        SELECT 'shared_tracks', jsonb_build_object('user_id', moved.user_id), moved.change
+        FROM (
+            VALUES (OLD.user_id, OLD.status, OLD.visibility, -1),
+                (NEW.user_id, NEW.status, NEW.visibility, 1)
+        ) AS moved (user_id, status, visibility, change)
+        WHERE moved.status = 'ready' AND moved.visibility = 'public';
+    ELSE
+        INSERT INTO count_changes
+        SELECT relation, key, -sum(n)
+        FROM (
+            SELECT relation, key, total FROM counts
+            UNION ALL
+            SELECT relation, key, change FROM count_changes
+        ) AS known (relation, key, n)
+        WHERE relation = 'shared_tracks'
+        GROUP BY relation, key;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER count_shared_added AFTER INSERT ON tracks
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION count_shared_tracks();
+CREATE TRIGGER count_shared_removed AFTER DELETE ON tracks
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION count_shared_tracks();
+CREATE TRIGGER count_shared_emptied AFTER TRUNCATE ON tracks
+    FOR EACH STATEMENT EXECUTE FUNCTION count_shared_tracks();
+CREATE TRIGGER count_shared_moved AFTER UPDATE OF user_id, status, visibility ON tracks
+    FOR EACH ROW WHEN (
+        (OLD.user_id, OLD.status, OLD.visibility)
+        IS DISTINCT FROM (NEW.user_id, NEW.status, NEW.visibility)
+    )
+    EXECUTE FUNCTION count_shared_tracks();
+
+INSERT INTO counts
+SELECT 'shared_tracks', jsonb_build_object('user_id', user_id), count(*)
+FROM tracks
+WHERE status = 'ready' AND visibility = 'public'
+GROUP BY user_id;

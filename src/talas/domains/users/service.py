@@ -11,6 +11,7 @@ from talas.domains.admin import service as admin
 from talas.domains.auth import service as auth
 from talas.domains.chat import service as chat
 from talas.domains.chat.attachments import service as attachments
+from talas.domains.following import service as following
 from talas.domains.listening import service as listening
 from talas.domains.playlists import service as playlists
 from talas.domains.tracks import service as tracks
@@ -93,6 +94,7 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
     await playlists.hold_all(conn, actor.user_id)
     await tracks.forget_user(conn, actor.user_id)
     await listening.forget_user(conn, actor.user_id)
+    await following.forget_user(conn, actor.user_id)
     await playlists.forget_user(conn, actor.user_id)
     await user_products.forget_user(conn, actor.user_id)
     await chat.leave_all_rooms(conn, actor.user_id)

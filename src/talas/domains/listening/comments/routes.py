@@ -26,7 +26,7 @@ async def list_comments(request: Request, track_id: int) -> Paged[Comment]:
     actor = await request.actor()
     page, query = request.read_page(), request.query_params
     sort = parse_choice("sort", query.get("sort"), service.SORTS) or service.SORTS[0]
-    async with request.db.snapshot() as conn:
+    async with request.db.connection() as conn:
         comments, total = await service.list_comments(conn, actor, track_id, page, sort=sort)
     return paged(comments, page, total)
 
