@@ -57,6 +57,10 @@ def _ready_track(estate: Estate) -> Values:
     return {"track_id": estate.ready()["id"]}
 
 
+def _heard(estate: Estate) -> Values:
+    return {**_ready_track(estate), "rendition": "aac64", "segment": "0.m4s"}
+
+
 def _name(field: str) -> Callable[[Estate], Values]:
     def values(estate: Estate) -> Values:
         return {"name": estate.ready()[field].rpartition("/")[2]}
@@ -211,6 +215,7 @@ _NO_ROOM = {"room": "no such room"}
 _NO_GEAR = {"gear_id": ABSENT_ID}
 _NO_REPORT = {"report_id": ABSENT_ID}
 _NO_TRACK = {"track_id": ABSENT_ID}
+_NOT_HEARD = {**_NO_TRACK, "rendition": "aac64", "segment": "0.m4s"}
 _NO_USER = {"user_id": ABSENT_ID}
 _NO_MESSAGE = {"message_id": ABSENT_ID, "emoji": "👍"}
 
@@ -445,6 +450,16 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         values=_playlist_with_other, absent=_NO_PLAYLIST
     ),
     **_both("/api/v1/tracks/{track_id}/stream", Entry(values=_track, absent=_NO_TRACK)),
+    **_both(
+        "/api/v1/tracks/{track_id}/hls/master.m3u8", Entry(values=_ready_track, absent=_NO_TRACK)
+    ),
+    **{
+        (method, f"/api/v1/tracks/{{track_id}}/hls/{{rendition}}/{name}"): Entry(
+            values=_heard, absent=_NOT_HEARD
+        )
+        for method in ("GET", "HEAD")
+        for name in ("index.m3u8", "init.mp4", "{segment}")
+    },
     **_both("/api/v1/tracks/{track_id}/waveform", Entry(values=_ready_track, absent=_NO_TRACK)),
     **_both("/api/v1/tracks/{track_id}/waveform.dat", Entry(values=_ready_track, absent=_NO_TRACK)),
     **_both(

@@ -21,6 +21,7 @@ _MODULES = {
     "users": "talas.cli.users",
     "library": "talas.cli.library",
     "files": "talas.cli.files",
+    "cache": "talas.cli.cache",
     "search": "talas.cli.search",
     "demo": "talas.cli.demo",
 }

@@ -9,6 +9,7 @@ import uvloop
 
 from talas.core import counts, jobs
 from talas.core.database import Database, is_unavailable
+from talas.core.disk_cache import DiskCache
 from talas.core.jobs import JobRunner
 from talas.core.logging import configure_logging
 from talas.core.memory import bound_arenas
@@ -23,6 +24,7 @@ from talas.domains.docs import jobs as docs
 from talas.domains.files import jobs as files
 from talas.domains.listening.plays.service import fold_plays
 from talas.domains.notifications import jobs as notifications
+from talas.domains.streaming import cleaning as streaming
 from talas.domains.tags.cleaning import delete_unused_tags
 from talas.domains.tracks.jobs import TrackJobs
 
@@ -57,6 +59,7 @@ async def _work(settings: Settings) -> None:
     attachments.register(runner, db, storage)
     docs.register(runner, db, Storage.open_docs(settings.files))
     notifications.register(runner, db, settings)
+    streaming.register(runner, db, DiskCache.open(settings.stream))
     runner.every("house.forget", "29 * * * *", lambda: _forget(db))
     runner.every("house.delete_unused_tags", "*/10 * * * *", lambda: _delete_unused_tags(db))
     runner.every("chat.clean_rooms", "*/10 * * * *", lambda: _clean_rooms(db))
