@@ -11,7 +11,6 @@ import struct
 
 FRAME = 1152
 _ENCODER_DELAY = 576
-_DECODER_DELAY = 529
 _STEREO, _MONO = 32, 17
 """Bytes of side information between the header and the tag."""
 
@@ -20,8 +19,11 @@ _CRC16 = 0xA001
 
 
 def frame_count(samples: int) -> int:
-    """Frames that LAME makes of `samples`, those of its delay included, without the Info frame."""
-    return -(-(samples + _ENCODER_DELAY + _DECODER_DELAY) // FRAME)
+    """Frames that LAME makes of `samples`, without the Info frame.
+
+    It begins with its delay of half a frame, and fills up with half a frame at least.
+    """
+    return -(-(samples + _ENCODER_DELAY + FRAME // 2) // FRAME)
 
 
 def info_frame(header: bytes, samples: int, kbit: int, sample_rate: int) -> bytes:
