@@ -23,8 +23,11 @@ _KNOWN = {
 
 
 _EXAMPLES = {
-    **{"room": "general", "token": "never-made", "emoji": "👍"},
-    **{"rendition": "aac64", "segment": "0.m4s"},
+    "room": "general",
+    "token": "never-made",
+    "emoji": "👍",
+    "rendition": "aac64",
+    "segment": "0.m4s",
 }
 _NAMES = {"/uploads/waveforms/{name}": "1.png"}
 

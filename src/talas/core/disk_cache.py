@@ -72,10 +72,7 @@ class DiskCache:
         self._entries = root / ENTRIES
         self._drafts = root / DRAFTS
         try:
-            root.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (root, self._entries, self._drafts):
-                _make_private(folder)
-            open_private(root / _USAGE).close()
+            self._make_folders()
         except OSError as error:
             raise SettingsError(
                 f"CACHE_PATH: cannot keep files in {root} ({error.strerror}); "
@@ -85,6 +82,12 @@ class DiskCache:
     @classmethod
     def open(cls, settings: StreamSettings) -> "DiskCache":
         return cls(settings.cache_path, settings.cache_size)
+
+    def _make_folders(self) -> None:
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, self._entries, self._drafts):
+            _make_private(folder)
+        open_private(self.root / _USAGE).close()
 
     def find(self, key: str) -> Entry | None:
         """The entry, which counts as used now."""
@@ -108,6 +111,9 @@ class DiskCache:
     def draft(self, key: str) -> "Draft | None":
         """The right to make this entry; None while another maker, of any process, has it."""
         path = self.draft_path(key)
+        if not self._drafts.exists():
+            # Somebody has cleared the cache by hand.
+            self._make_folders()
         while True:
             file = open_private(path)
             try:
@@ -188,17 +194,17 @@ class DiskCache:
     def take_room(self, size: int) -> None:
         """Counts so many bytes more, and lets go of what was used least where the cache's size or
         the disk's reserve asks for it. Raises CacheFull where that does not help."""
-        if self._count(size) > self.size:
-            self._evict(int(self.size * KEPT_SHARE))
-            # A draft's bytes cannot go. Nor can those that another process is letting go of now.
-            if self._count(0) > self.size and self._only_drafts_left():
-                self._count(-size)
-                raise CacheFull
+        # Before it is counted: evicting sets the count to what lies on the disk.
+        if self._count(0) + size > self.size:
+            self._evict(int(self.size * KEPT_SHARE) - size)
         if not self._has_room():
             self._evict(self._count(0) // 2)
             if not self._has_room():
-                self._count(-size)
                 raise CacheFull
+        # A draft's bytes cannot go. Nor can those that another process is letting go of now.
+        if self._count(size) > self.size and self._only_drafts_left():
+            self._count(-size)
+            raise CacheFull
 
     def give_back(self, size: int) -> None:
         self._count(-size)
@@ -389,7 +395,7 @@ def _walk(folder: Path) -> Iterator[Entry]:
 
 def _remove_empty(folder: Path) -> None:
     """The folder and those around it, up to the first that holds something."""
-    while folder.name != ENTRIES:
+    while folder.name not in (ENTRIES, DRAFTS):
         try:
             folder.rmdir()
         except OSError:
