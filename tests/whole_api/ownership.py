@@ -404,6 +404,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         values=_track, absent=_NO_TRACK, body={"title": "Another"}
     ),
     ("DELETE", "/api/v1/tracks/{track_id}"): Entry(values=_track, absent=_NO_TRACK),
+    ("GET", "/api/v1/tracks/{track_id}/similar"): Entry(values=_track, absent=_NO_TRACK),
     ("POST", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
     ("DELETE", "/api/v1/tracks/{track_id}/like"): Entry(values=_track, absent=_NO_TRACK),
     ("POST", "/api/v1/tracks/{track_id}/plays"): Entry(

@@ -58,6 +58,7 @@ from talas.domains.streaming.service import Streaming
 from talas.domains.tags.routes import api_routes as tags_routes
 from talas.domains.tracks.routes import api_routes as tracks_routes
 from talas.domains.tracks.routes import media_routes as track_uploads
+from talas.domains.tracks.similar.index import SoundIndex
 from talas.domains.user_products.routes import api_routes as user_products_routes
 from talas.domains.users.media import media_routes as user_uploads
 from talas.domains.users.routes import api_routes as users_routes
@@ -160,7 +161,7 @@ async def open_context(settings: Settings) -> AsyncIterator[ApiContext]:
                 storage=storage,
                 docs_storage=Storage.open_docs(settings.files),
                 search=search,
-                parts=[streaming],
+                parts=[streaming, SoundIndex()],
             )
             # What another process tells of may have changed any answer.
             events.on_any(context.hot_reads.forget_all)

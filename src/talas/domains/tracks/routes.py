@@ -23,6 +23,7 @@ from talas.domains.tracks.moderation.routes import api_routes as moderation_rout
 from talas.domains.tracks.objects import FOLDER
 from talas.domains.tracks.schemas import Track, TrackChange, TrackFilter
 from talas.domains.tracks.service import as_track
+from talas.domains.tracks.similar.routes import api_routes as similar_routes
 from talas.domains.tracks.uploads import AudioInspector
 
 _TEXT = Schema(type=OpenAPIType.STRING)
@@ -140,5 +141,6 @@ api_routes = [
     delete_track,
     *media.api_routes,
     *moderation_routes,
+    *similar_routes,
 ]
 media_routes = media.media_routes
