@@ -24,8 +24,8 @@ from talas.audio.renditions import output_rate
 
 SPAN = 3000
 SECONDS = 5.1
-OPUS_ERROR = 1e-5
-"""Its predictors have forgotten where they began all but completely."""
+OPUS_ERROR = 1 / 2**15
+"""One step of 16 bits: its predictors have all but forgotten where they began."""
 
 
 def sound(rate: int = 48000, channels: int = 2, seconds: float = SECONDS) -> Signal:

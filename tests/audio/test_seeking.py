@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_one_record_about_every_second() -> None:
     index = built()
     points = [index[number] for number in range(len(index))]
     assert points[0] == SeekPoint(0, -5, 100)
-    gaps = {b.sample - a.sample for a, b in zip(points, points[1:], strict=False)}
+    gaps = {b.sample - a.sample for a, b in pairwise(points)}
     assert gaps == {-(-RECORD_SPACING // FRAME) * FRAME}
     assert all(p.position == 100 + p.sample // FRAME * 300 for p in points)
 

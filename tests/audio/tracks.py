@@ -12,13 +12,15 @@ from tests.audio.synthesis import ENCODINGS, Signal, write_samples
 
 from talas.audio.containers import CONTAINERS, Container
 from talas.audio.decode import open_source
+from talas.audio.encoders import open_encoder, packets
 from talas.audio.encoding_orders import segment_order
-from talas.audio.fragmented_mp4 import init_segment
+from talas.audio.fragmented_mp4 import fragment, init_segment
 from talas.audio.pcm import PcmSpan, read_pcm
 from talas.audio.pcm_graph import PcmShape
 from talas.audio.renditions import (
     Rendition,
     TrackAudio,
+    output_samples,
     rendition_named,
     resampling_start,
     segment_count,
@@ -104,6 +106,21 @@ def playlist(file: Known, name: str) -> bytes:
     count = segment_count(file.track.samples, file.track.sample_rate)
     parts = [segment(file, name, number) for number in range(count)]
     return init_segment(file.rendition(name)) + b"".join(parts)
+
+
+def continuous(file: Known, name: str) -> bytes:
+    """The track encoded in one go, with the settings of the AAC rendition called `name`."""
+    rendition = file.rendition(name)
+    total = output_samples(file.track.samples, file.track.sample_rate)
+    shape = PcmShape(
+        sample_rate=rendition.sample_rate, channels=rendition.channels, sample_format="fltp"
+    )
+    span = PcmSpan(first=0, samples=total)
+    encoder = open_encoder("aac", shape, bitrate=rendition.bitrate)
+    with file.path.open("rb") as stream:
+        frames = read_pcm(stream, file.container, file.track, (), span, shape)
+        encoded = [bytes(packet) for packet in packets(encoder, frames)]
+    return init_segment(rendition) + fragment(rendition, 0, encoded, rendition.frame)
 
 
 def decoded(data: bytes, muxer: str | None = None) -> Signal:
