@@ -16,6 +16,7 @@ _MODULES = {
     "api": "talas.cli.roles",
     "chat": "talas.cli.roles",
     "chat-cli": "talas.cli.chat_cli",
+    "stream": "talas.cli.roles",
     "worker": "talas.cli.roles",
     "migrate": "talas.cli.db",
     "users": "talas.cli.users",

@@ -1,4 +1,5 @@
-"""`talas api`, `talas chat`, `talas worker`: one process each, alone or under `talas serve`."""
+"""`talas api`, `talas chat`, `talas stream`, `talas worker`: one process each, alone or under
+`talas serve`."""
 
 import io
 import os
@@ -30,6 +31,12 @@ def chat() -> None:
 
 
 @app.command()
+def stream() -> None:
+    """Run the gRPC server alone: GRPC_BIND_ADDR. Several may share the port."""
+    _run("stream")
+
+
+@app.command()
 def worker() -> None:
     """Run a worker alone: audio and clean-up jobs. Start as many as you need."""
     _run("worker")
@@ -41,7 +48,8 @@ def _run(role: str) -> None:
     settings = _with_database(load_settings())
     # Several supervised processes share a port on purpose; their supervisor checked it.
     if not supervised:
-        check_ports(settings, http=role == "api", chat=role == "chat", shared=True)
+        only = {"http": role == "api", "chat": role == "chat", "stream": role == "stream"}
+        check_ports(settings, **only, shared=True)
     several = {
         "api": (serve_api, settings.http.workers),
         "chat": (serve_chat, settings.chat.workers),

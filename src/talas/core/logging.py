@@ -84,7 +84,8 @@ def _as_json(role: str, event: MutableMapping[str, Any]) -> bytes:
 
 
 class AccessLog:
-    """One line for each request: method and path, never the query string.
+    """One line for each request: method and path, never the query string. The status is HTTP's
+    number, or gRPC's word.
 
     Lines go out together, at most ``GATHER_S`` late: a call of the kernel for each would cost
     as much as the rest of the layer.
@@ -101,7 +102,7 @@ class AccessLog:
         self,
         method: str,
         path: str,
-        status: int,
+        status: int | str,
         duration_s: float,
         request_id: str,
         user_id: int | None,

@@ -11,10 +11,13 @@ _FIRST_ADMIN = "users create --role super_admin --username NAME --email ADDRESS"
 def facts(settings: Settings) -> dict[str, str]:
     """What listens where, by label; no secrets."""
     web = f"http://{_authority(settings.http.host, settings.http.port)}"
+    stream = settings.stream
+    served = {"gRPC": _authority(stream.host, stream.port)} if stream.is_served else {}
     return {
         "Web": web,
         "API docs": f"{web}/docs",
         "Chat": f"ws://{_authority(settings.chat.host, settings.chat.port)}/",
+        **served,
         "Database": _database(settings),
         "Files": _files(settings),
         "Data folder": str(settings.data_dir),

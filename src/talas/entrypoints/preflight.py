@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import shutil
 import socket
@@ -74,19 +75,33 @@ def check_disk(data_dir: Path, *, new_database: bool) -> None:
 
 
 def check_ports(
-    settings: Settings, *, http: bool = True, chat: bool = True, shared: bool = False
+    settings: Settings,
+    *,
+    http: bool = True,
+    chat: bool = True,
+    stream: bool | None = None,
+    shared: bool = False,
 ) -> None:
     """Raises ServeError, with the port and its variable, where one cannot be listened on.
-    ``shared``: the chat's may be held by other chat processes."""
-    if http and chat and settings.http.port == settings.chat.port:
-        raise ServeError(
-            f"PORT and WS_BIND_ADDR both name port {settings.http.port}; give each its own"
-        )
+    ``stream`` is asked for where it is served, unless said otherwise. ``shared``: the chat's and
+    the stream's may be held by others of their kind."""
+    stream = settings.stream.is_served if stream is None else stream
+    ports = {
+        "PORT": settings.http.port if http else None,
+        "WS_BIND_ADDR": settings.chat.port if chat else None,
+        "GRPC_BIND_ADDR": settings.stream.port if stream else None,
+    }
+    for (one, port), (other, other_port) in itertools.combinations(ports.items(), 2):
+        if port is not None and port == other_port:
+            raise ServeError(f"{one} and {other} both name port {port}; give each its own")
     if http:
         _check_port("HTTP", "PORT", "HOST", settings.http.host, settings.http.port)
     if chat:
         address = settings.chat.host, settings.chat.port
         _check_port("chat", "WS_BIND_ADDR", "WS_BIND_ADDR", *address, shared=shared)
+    if stream:
+        address = settings.stream.host, settings.stream.port
+        _check_port("gRPC", "GRPC_BIND_ADDR", "GRPC_BIND_ADDR", *address, shared=shared)
 
 
 def _check_port(

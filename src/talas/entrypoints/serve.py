@@ -1,4 +1,5 @@
-"""Everything on one machine: the database, its migrations, then api, chat and worker."""
+"""Everything on one machine: the database, its migrations, then api, chat and worker, and stream
+where GRPC_BIND_ADDR is set."""
 
 import os
 import sys
@@ -6,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -146,10 +148,19 @@ def _chat_roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
     ]
 
 
+def _stream_roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
+    stream = settings.stream
+    if not stream.is_served:
+        return []
+    ready = partial(probes.accepts, stream.host, stream.port)
+    return [Role("stream", _command("stream"), env, ready)]
+
+
 def _roles(settings: Settings, env: Mapping[str, str]) -> list[Role]:
     return [
         *_api_roles(settings, env),
         *_chat_roles(settings, env),
+        *_stream_roles(settings, env),
         Role("worker", _command("worker"), env),
     ]
 
