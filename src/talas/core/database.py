@@ -57,9 +57,20 @@ class Database:
 
     @classmethod
     async def connect(
-        cls, settings: DatabaseSettings, *, application: str, max_connections: int | None = None
+        cls,
+        settings: DatabaseSettings,
+        *,
+        application: str,
+        max_connections: int | None = None,
+        max_idle: int | None = None,
+        lazily: bool = False,
     ) -> "Database":
+        """``max_idle``: how many connections are kept that nobody uses; each costs the server
+        10 MB and more. ``lazily``: none is made before it is needed; otherwise raises what asyncpg
+        raises where there is no database."""
         size = max_connections or settings.max_connections
+        if max_idle is None:
+            max_idle = max(1, settings.max_idle_connections)
         pool = await asyncpg.create_pool(
             settings.url,
             # A pool that keeps some open tries without end, and says so, while there is no server.
@@ -78,11 +89,12 @@ class Database:
             },
         )
         try:
-            await pool.fetchval("SELECT 1")
+            if not lazily:
+                await pool.fetchval("SELECT 1")
         except BaseException:
             pool.terminate()
             raise
-        return cls(pool, max_idle=min(size, max(1, settings.max_idle_connections)))
+        return cls(pool, max_idle=min(size, max_idle))
 
     def connection(self) -> "_Acquired":
         """A connection for reads, and for what one statement writes: each on its own.
@@ -119,13 +131,14 @@ class Database:
 
     async def _close_idle(self) -> None:
         while True:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                for _ in range(self.pool.get_idle_size() - self._max_idle):
+                    conn = await self.pool.acquire()
+                    try:
+                        await conn.close()
+                    finally:
+                        await self.pool.release(conn)
             await asyncio.sleep(IDLE_CHECK_S)
-            for _ in range(self.pool.get_idle_size() - self._max_idle):
-                conn = await self.pool.acquire()
-                try:
-                    await conn.close()
-                finally:
-                    await self.pool.release(conn)
 
 
 class _Acquired:

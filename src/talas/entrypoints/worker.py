@@ -76,8 +76,12 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Database | None:
     """The pool, as soon as the database answers; None when told to stop before."""
     while not stop.is_set():
         try:
+            # Between two jobs there may be hours.
             return await Database.connect(
-                settings.database, application="talas worker", max_connections=MAX_CONNECTIONS
+                settings.database,
+                application="talas worker",
+                max_connections=MAX_CONNECTIONS,
+                max_idle=0,
             )
         except Exception as error:
             if not is_unavailable(error) and not isinstance(error, OSError):
