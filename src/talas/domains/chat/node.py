@@ -17,8 +17,8 @@ from talas.domains.chat.writer import Writer
 
 
 class Node:
-    """``db`` is for reads; the writer and the follower have a connection each, so that no number
-    of readers keeps them waiting."""
+    """``db`` is for reads; the writer, the follower, and what is said of who is here have
+    connections of their own, so that no number of readers keeps them waiting."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Node:
         self.wheel = Wheel()
         self.writer = Writer(own_db, self.hub, bus, node=str(self.id))
         self.follower = Follower(own_db, self.hub, str(self.id))
-        self.presence = Presence(db, self.hub, bus, self.id)
+        self.presence = Presence(db, own_db, self.hub, bus, self.id)
         self.limited = settings.rate_limits
         self.draining = False
         self.broken = asyncio.Event()

@@ -23,7 +23,7 @@ from talas.domains.chat.revocation import watch_events
 from talas.domains.chat.socket import ChatSocket
 
 READ_CONNECTIONS = 4
-OWN_CONNECTIONS = 2
+OWN_CONNECTIONS = 4
 LAST_WORDS_S = 0.1
 BACKLOG = 1024
 SWEEP_S = 10.0
@@ -74,12 +74,12 @@ async def _until_stopped_or_broken(node: Node, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def _open_node(settings: Settings) -> AsyncIterator[Node]:
-    reading = min(READ_CONNECTIONS, settings.database.max_connections)
-    db = await Database.connect(
-        settings.database, application="talas chat", max_connections=reading
-    )
     own_db = await Database.connect(
         settings.database, application="talas chat writer", max_connections=OWN_CONNECTIONS
+    )
+    reading = min(READ_CONNECTIONS, settings.database.max_connections)
+    db = await Database.connect(
+        settings.database, application="talas chat", max_connections=reading, lazily=True
     )
     events = EventListener(settings.database.url or "", channels=(CHANNEL, CHAT_CHANNEL))
     guard = SessionGuard(TokenSigner(settings.auth.jwt_secret), db, events)

@@ -56,11 +56,13 @@ class _Online(NamedTuple):
 
 
 class Presence:
-    def __init__(self, db: Database, hub: Hub, bus: Bus, node_id: UUID) -> None:
+    """``own_db`` is not for readers: kept waiting by them, this process would be taken for dead."""
+
+    def __init__(self, db: Database, own_db: Database, hub: Hub, bus: Bus, node_id: UUID) -> None:
         self._loop = asyncio.get_running_loop()
         self._known: dict[int, _Online] = {}
         """By room."""
-        self._db = db
+        self._db, self._own_db = db, own_db
         self._hub = hub
         self._bus = bus
         self._node_id = node_id
@@ -84,7 +86,7 @@ class Presence:
     async def end(self) -> None:
         """The process leaves: its sockets are gone for the others at once."""
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(2), self._db.connection() as conn:
+            async with asyncio.timeout(2), self._own_db.connection() as conn:
                 await sql.delete_node(conn, self._node_id)
                 await self._announce_went(sorted(self._told))
 
@@ -193,7 +195,7 @@ class Presence:
     async def _write(self, changed: set[Seat]) -> None:
         here = {seat for seat in changed if self._is_here(seat)}
         went = sorted((changed - here) & (self._written | self._told))
-        async with self._db.connection() as conn:
+        async with self._own_db.connection() as conn:
             for some in _pieces(sorted(here - self._written), _SEATS_AT_ONCE):
                 if not await self._insert(conn, some):
                     self._changed.update(changed)
@@ -224,7 +226,7 @@ class Presence:
         """Asked after the deletion has committed: of two processes that lose a user at once the
         later one finds that nobody has it."""
         for some in _pieces(seats, _SEATS_AT_ONCE):
-            async with self._db.connection() as conn:
+            async with self._own_db.connection() as conn:
                 self._announce(went=await sql.select_empty_seats(conn, some))
 
     def _announce(self, *, came: list[Seat] | None = None, went: list[Seat] | None = None) -> None:
@@ -238,7 +240,7 @@ class Presence:
         while True:
             try:
                 await self._register()
-                async with self._db.connection() as conn:
+                async with self._own_db.connection() as conn:
                     left_behind = await sql.delete_dead_nodes(conn, UNSEEN_S)
                 await self._announce_went(left_behind)
             except Exception as error:
@@ -247,7 +249,7 @@ class Presence:
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _register(self) -> None:
-        async with self._db.connection() as conn:
+        async with self._own_db.connection() as conn:
             is_new = await sql.upsert_node(conn, self._node_id)
         if is_new:
             # Nothing that was written is there any more, and the others may have heard that
