@@ -30,15 +30,21 @@ async def test_a_statement_that_waits_too_long_is_ended(api: ApiProcess) -> None
     assert api.client.put("/users/me", json={"bio": "x"}, token=blocked.token).is_success
 
 
+ARE_THERE = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY ($1::INT[]))"
+
+
 async def test_lost_connections_are_replaced(api: ApiProcess) -> None:
     """At most one request each meets a connection that has gone, and is told to try again."""
     user = create_user(api)
     conn = await asyncpg.connect(api.database_url)
     try:
-        await conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        cut = await conn.fetch(
+            "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name LIKE 'talas%' AND datname = current_database()"
         )
+        async with asyncio.timeout(30):
+            while await conn.fetchval(ARE_THERE, [row["pid"] for row in cut]):
+                await asyncio.sleep(0.01)
     finally:
         await conn.close()
     deadline = time.monotonic() + 30
