@@ -18,7 +18,7 @@ def module_database_url(test_server: TestServer) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def api(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """An api process that the tests of one module share; rate limits are off."""
-    with api_process(module_database_url, tmp_path_factory.mktemp("api")) as process:
+    with api_process(module_database_url, tmp_path_factory.mktemp("api"), drains=False) as process:
         yield process
 
 
@@ -29,6 +29,6 @@ def folder_api(
     """As ``api``, on a database that the tests of a whole folder share: what a test counts or looks
     for must be its own. A conftest imports it under the name ``api``."""
     url = test_server.create_database()
-    with api_process(url, tmp_path_factory.mktemp("api")) as process:
+    with api_process(url, tmp_path_factory.mktemp("api"), drains=False) as process:
         yield process
     test_server.drop_database(url)

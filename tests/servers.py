@@ -17,6 +17,7 @@ from tests.ports import free_port
 
 ORIGIN = "http://localhost:3000"
 START_S = 60.0
+_documents: list[Document] = []
 
 
 def environment_of(database_url: str, data_dir: Path, **variables: str) -> dict[str, str]:
@@ -77,10 +78,14 @@ class ApiProcess:
             self._client = Client(self.url)
         return self._client
 
-    def stop(self) -> None:
+    def stop(self, *, at_once: bool = False) -> None:
+        """``at_once``: without the time that an api gives to those who still ask."""
         if self._client is not None:
             self._client.close()
-        self.process.terminate()
+        if at_once:
+            self.process.kill()
+        else:
+            self.process.terminate()
         self.process.wait(25)
 
 
@@ -93,7 +98,10 @@ class Client:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
         transport = httpx.HTTPTransport(limits=limits, local_address=address)
         self._http = httpx.Client(base_url=url, timeout=30, transport=transport)
-        self._document = Document(self._http.get("/openapi.json").json())
+        # All servers of a run have the same, and each would take a while to make it.
+        if not _documents:
+            _documents.append(Document(self._http.get("/openapi.json").json()))
+        self._document = _documents[0]
 
     def close(self) -> None:
         self._http.close()
@@ -136,13 +144,15 @@ class Client:
 
 
 @contextmanager
-def api_process(database_url: str, folder: Path, **variables: str) -> Iterator[ApiProcess]:
+def api_process(
+    database_url: str, folder: Path, *, drains: bool = True, **variables: str
+) -> Iterator[ApiProcess]:
     process = ApiProcess(database_url, folder, **variables)
     try:
         process.wait_until_ready()
         yield process
     finally:
-        process.stop()
+        process.stop(at_once=not drains)
 
 
 def error_of(answer: httpx.Response) -> str:
