@@ -47,9 +47,9 @@ async def test_of_a_conversation_nothing_is_left_out_that_was_not_announced(
     """Also much, and some time ago, in a conversation of which no node had heard."""
     ann, bob = await make_person(), await make_person()
     async with everywhere(nodes, [ann, bob, bob]) as clients:
-        await asyncio.sleep(4)
+        await asyncio.sleep(2)
         for number in range(40):
-            await keep_direct_unannounced(db, ann, bob, f"number {number}", age_s=3.5)
+            await keep_direct_unannounced(db, ann, bob, f"number {number}", age_s=1.5)
         await clients[1].send(type="dm", to=ann.id, content="number 40")
         for client in clients:
             shown = [await client.receive_kind("dm") for _ in range(41)]

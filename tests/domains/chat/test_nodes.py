@@ -251,6 +251,7 @@ async def test_processes_share_a_port(
             assert {one["content"] for one in shown} == {"Hello"}
             # A node that drains sends its clients to the other one.
             both[1].signal(signal.SIGTERM)
+            await both[1].wait(ANSWER_S)
             gone = await asyncio.gather(*(is_closed(client) for client in clients))
             assert 0 < sum(gone) < len(clients)
     finally:
@@ -266,7 +267,7 @@ async def count_nodes(db: asyncpg.Connection, people: list[Person]) -> int:
 
 async def is_closed(client: Client) -> bool:
     try:
-        return await client.close_code(4) == 4001
+        return await client.close_code(1) == 4001
     except TimeoutError:
         return False
 
