@@ -15,7 +15,9 @@ from tests.servers import ApiProcess, error_of
 
 from talas.core.tokens import Claims, InvalidToken, TokenSigner, TokenType
 
+# Of the collection, and by far longer than the run that follows it.
 NOW = int(time.time())
+DAY_S = 24 * 3600
 CLAIMS: dict[str, Any] = {
     "user_id": 1,
     "username": "ann",
@@ -23,7 +25,7 @@ CLAIMS: dict[str, Any] = {
     "sid": 1,
     "typ": "access",
     "iat": NOW,
-    "exp": NOW + 3600,
+    "exp": NOW + DAY_S,
 }
 
 
@@ -51,7 +53,7 @@ def signer() -> TokenSigner:
 
 
 def test_what_was_signed_is_read(signer: TokenSigner) -> None:
-    claims = Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 3600, gen=3)
+    claims = Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + DAY_S, gen=3)
     token = signer.sign(claims)
     assert signer.sign(claims) == token
     assert TokenSigner(JWT_SECRET).read(token, TokenType.ACCESS) == claims
@@ -84,10 +86,10 @@ FORGED = {
     "a jwk of its own": encoded(CLAIMS, secret="x", jwk={"kty": "oct", "k": "eA"}),
     "a critical extension": encoded(CLAIMS, crit=["talas"], talas=1),
     "expired": encoded({**CLAIMS, "exp": NOW - 1}),
-    "not valid yet": encoded({**CLAIMS, "nbf": NOW + 600}),
+    "not valid yet": encoded({**CLAIMS, "nbf": NOW + DAY_S}),
     "for another audience": encoded({**CLAIMS, "aud": "elsewhere"}),
-    "exp is text": encoded({**CLAIMS, "exp": str(NOW + 600)}),
-    "exp is a float": encoded({**CLAIMS, "exp": NOW + 600.5}),
+    "exp is text": encoded({**CLAIMS, "exp": str(NOW + DAY_S)}),
+    "exp is a float": encoded({**CLAIMS, "exp": NOW + DAY_S.5}),
     "exp is NaN": encoded({**CLAIMS, "exp": float("nan")}),
     "user_id true": encoded({**CLAIMS, "user_id": True}),
     "user_id as text": encoded({**CLAIMS, "user_id": "1"}),
@@ -123,7 +125,7 @@ def test_a_token_with_one_changed_character_is_refused(signer: TokenSigner, posi
 @pytest.mark.parametrize("made", TokenType)
 @pytest.mark.parametrize("wanted", TokenType)
 def test_each_use_has_its_own_type(signer: TokenSigner, made: TokenType, wanted: TokenType) -> None:
-    token = signer.sign(Claims(1, "ann", "user", 1, made, NOW, NOW + 3600))
+    token = signer.sign(Claims(1, "ann", "user", 1, made, NOW, NOW + DAY_S))
     if made is wanted:
         assert signer.read(token, wanted).typ is made
         return
@@ -134,9 +136,9 @@ def test_each_use_has_its_own_type(signer: TokenSigner, made: TokenType, wanted:
 def test_a_token_ends_also_when_it_is_remembered(
     signer: TokenSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = signer.sign(Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + 3600))
+    token = signer.sign(Claims(1, "ann", "user", 1, TokenType.ACCESS, NOW, NOW + DAY_S))
     signer.read(token, TokenType.ACCESS)
-    monkeypatch.setattr(time, "time", lambda: NOW + 3600)
+    monkeypatch.setattr(time, "time", lambda: NOW + DAY_S)
     with pytest.raises(InvalidToken):
         signer.read(token, TokenType.ACCESS)
 
