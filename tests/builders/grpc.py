@@ -44,8 +44,9 @@ class StreamProcess:
     def channel(self, **options: int) -> Iterator[grpc.Channel]:
         """Without a token."""
         arguments = [(f"grpc.{name}", value) for name, value in options.items()]
-        # A channel of its own: others to the same address would share the connection.
-        arguments.append(("grpc.use_local_subchannel_pool", 1))
+        # Others to the same address would share the connection; and a client that does not read
+        # would take megabytes all the same.
+        arguments += [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
         with grpc.insecure_channel(self.address, options=arguments) as channel:
             self._wait_for(grpc.channel_ready_future(channel))
             yield channel

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import unquote
 
-import grpc
 import structlog
 from google.protobuf.message import Message
-from grpc.aio import AbortError, ServicerContext
+from grpc.aio import ServicerContext
 
+import grpc
 from talas.core.database import is_unavailable
 from talas.core.errors import NotFound, TalasError, TooManyRequests, Unauthenticated, Unavailable
 from talas.core.limits import RateLimiter, address_key
@@ -200,7 +200,8 @@ async def _abort(
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_ABORT_S):
             await context.abort(code, details, trailers)
-    raise AbortError
+    # The library takes it for a call that the client has left, and lets the status go out.
+    raise asyncio.CancelledError
 
 
 def _as_talas_error(error: Exception, request_id: str) -> TalasError:
