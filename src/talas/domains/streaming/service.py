@@ -69,7 +69,7 @@ class Streaming:
         order = order_of(recording, wanted, index)
         if order.most_bytes > self.cache.size * LARGEST_SHARE:
             raise InvalidData(
-                f"As {wanted.format} this would take {order.most_bytes / 2**30:.1f} GiB, more than "
+                f"As {wanted.format} this would take {order.most_bytes / 1e6:,.0f} MB, more than "
                 "is made here; ask for a format that compresses, or for the original",
                 code="transcode_too_large",
             )

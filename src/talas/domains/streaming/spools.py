@@ -48,6 +48,7 @@ class Spool:
         self._news = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
         self._stopped = False
+        self._follows = False
         self.task = asyncio.create_task(self._run(before))
         self.task.add_done_callback(self._ended)
 
@@ -102,7 +103,8 @@ class Spool:
     async def _stop_unheard(self) -> None:
         await asyncio.sleep(LEAVE_S)
         while not self._listeners and not self.task.done():
-            if not _is_heard(self._heard_path):
+            # Who follows another process is itself one whom that one hears of.
+            if self._follows or not _is_heard(self._heard_path):
                 self.stop()
                 return
             await asyncio.sleep(LEAVE_S)
@@ -158,11 +160,13 @@ class Spool:
             return False
         heard = FileLock(self._heard_path)
         heard.shared()
+        self._follows = True
         try:
             while _is_locked(descriptor):
                 self._grow(os.fstat(descriptor).st_size)
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
+            self._follows = False
             heard.release()
         entry, found = self._cache.find(self.key), os.fstat(descriptor)
         if entry is not None and os.path.samestat(found, entry.path.stat()):
