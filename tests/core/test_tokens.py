@@ -89,7 +89,7 @@ FORGED = {
     "not valid yet": encoded({**CLAIMS, "nbf": NOW + DAY_S}),
     "for another audience": encoded({**CLAIMS, "aud": "elsewhere"}),
     "exp is text": encoded({**CLAIMS, "exp": str(NOW + DAY_S)}),
-    "exp is a float": encoded({**CLAIMS, "exp": NOW + DAY_S.5}),
+    "exp is a float": encoded({**CLAIMS, "exp": NOW + DAY_S + 0.5}),
     "exp is NaN": encoded({**CLAIMS, "exp": float("nan")}),
     "user_id true": encoded({**CLAIMS, "user_id": True}),
     "user_id as text": encoded({**CLAIMS, "user_id": "1"}),
