@@ -79,7 +79,8 @@ def test_from_an_empty_folder_to_ready_and_gone_without_a_trace(
     assert status_of(f"{web}/ready") == 200
     socket.create_connection(("127.0.0.1", int(chat)), 5).close()
 
-    assert resident_bytes(serving.process.pid) < MOST_RESIDENT_BYTES
+    # Idle: for a moment PostgreSQL may have a process more that cleans up.
+    assert comes_true(lambda: resident_bytes(serving.process.pid) < MOST_RESIDENT_BYTES, 20)
 
     second = subprocess.run(SERVE, env={**os.environ, **env}, capture_output=True, text=True)
     assert second.returncode == 1
