@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.api_fixtures import api, module_database_url
+from tests.api_fixtures import folder_api as api
 from tests.builders.grpc import Listener, StreamProcess, stream_process
 from tests.builders.tracks import WorkerProcess, worker_process
 from tests.builders.users import Account, create_user
@@ -9,18 +9,18 @@ from tests.servers import ApiProcess
 
 import grpc
 
-__all__ = ["api", "module_database_url"]
+__all__ = ["api"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def worker(api: ApiProcess) -> Iterator[WorkerProcess]:
     with worker_process(api) as process:
         yield process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def streams(api: ApiProcess) -> Iterator[StreamProcess]:
-    """A stream process that the tests of one module share; rate limits are off."""
+    """A stream process that the tests of the folder share; rate limits are off."""
     with stream_process(api) as process:
         yield process
 
@@ -31,7 +31,7 @@ def channel(streams: StreamProcess) -> Iterator[grpc.Channel]:
         yield channel
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def owner(api: ApiProcess) -> Account:
     return create_user(api)
 

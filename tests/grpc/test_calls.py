@@ -247,8 +247,11 @@ def test_what_is_logged(
     assert "Traceback" not in streams.log
 
 
-def test_other_protocols_do_no_harm(streams: StreamProcess, listener: Listener) -> None:
+def test_other_protocols_do_no_harm(
+    streams: StreamProcess, listener: Listener, track: dict[str, Any]
+) -> None:
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://{streams.address}/", timeout=10)
-    with pytest.raises(grpc.RpcError):
-        listener.get_track(2**31 - 1)
+    assert listener.get_track(track["id"]).id == track["id"]
+    strange = [line for line in streams.log.splitlines() if not line.startswith("[")]
+    assert strange == []
