@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
 from tests.builders.users import Account
 from tests.ports import free_port
 from tests.servers import ApiProcess, environment_of
 
-import grpc
 from talas.v1 import audio_stream_pb2 as pb
 from talas.v1.audio_stream_pb2_grpc import AudioStreamStub
 

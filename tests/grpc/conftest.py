@@ -1,13 +1,12 @@
 from collections.abc import Iterator
 
+import grpc
 import pytest
 from tests.api_fixtures import folder_api as api
 from tests.builders.grpc import Listener, StreamProcess, stream_process
 from tests.builders.tracks import WorkerProcess, worker_process
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
-
-import grpc
 
 __all__ = ["api"]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from tests.audio.synthesis import write_tone
@@ -11,7 +12,6 @@ from tests.builders.tracks import WorkerProcess, create_track, ready_track, wav
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
 
-import grpc
 from talas.v1 import audio_stream_pb2 as pb
 from talas.v1.audio_stream_pb2_grpc import AudioStreamStub
 

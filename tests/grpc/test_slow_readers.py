@@ -6,11 +6,11 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import asyncpg
+import grpc
 import pytest
 from tests.conftest import MakeSettings
 from tests.ports import free_port
 
-import grpc
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, TokenSigner, TokenType
 from talas.grpc import calls

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import psutil
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -20,7 +21,6 @@ from tests.builders.users import Account, create_user, login
 from tests.servers import ApiProcess
 from tests.waiting import wait_until
 
-import grpc
 from talas.v1 import audio_stream_pb2 as pb
 from talas.v1.audio_stream_pb2_grpc import AudioStreamStub
 
