@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import unquote
 
+import grpc
 import structlog
 from google.protobuf.message import Message
 from grpc.aio import ServicerContext
 
-import grpc
 from talas.core.database import is_unavailable
 from talas.core.errors import NotFound, TalasError, TooManyRequests, Unauthenticated, Unavailable
 from talas.core.limits import RateLimiter, address_key

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import grpc
 from grpc.aio import ServicerContext
 from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckRequest
@@ -12,8 +13,6 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionRequest,
     ServerReflectionResponse,
 )
-
-import grpc
 
 MAX_OPEN = 64
 REFLECTION_S = 60.0

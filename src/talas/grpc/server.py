@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
-import grpc
 from talas.core.database import Database
 from talas.core.disk_cache import DiskCache
 from talas.core.events import EventListener
