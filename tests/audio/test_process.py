@@ -20,7 +20,7 @@ from tests.audio.synthesis import ENCODINGS, id3_tag, picture, wav_bytes, write_
 from talas.audio import capped_process
 from talas.audio.containers import CONTAINERS, MP3, WAV
 from talas.audio.errors import AudioError
-from talas.audio.measurements import AnalysisResult
+from talas.audio.measurements import FEATURES, AnalysisResult
 from talas.audio.process import analyse_file
 from talas.audio.seeking import SeekIndexBuilder
 from talas.audio.waveform import Peaks, from_dat, to_dat
@@ -180,10 +180,15 @@ def answer_with(**changed: Any) -> dict[str, Any]:
         "peak_dbtp": -23.0,
         "leading_silence_ms": 0,
         "trailing_silence_ms": 0,
+        "bpm": 120.0,
+        "bpm_confidence": 0.5,
+        "key": "C# minor",
+        "key_confidence": 0.5,
         "damaged": False,
         "tags": {},
     }
     files = {
+        "features": bytes(FEATURES),
         "seek_index": SeekIndexBuilder().to_bytes(),
         "waveform_dat": to_dat(Peaks(48000, 256, np.zeros((2, 2), np.int8))),
         "waveform_png": b"\x89PNG\r\n",
@@ -204,6 +209,10 @@ def answer_with(**changed: Any) -> dict[str, Any]:
         {"codec": "x" * 99},
         {"tags": {"title": "x" * 256}},
         {"samples": 0},
+        {"bpm": 0.0},
+        {"key_confidence": 1.5},
+        {"key": "H minor"},
+        {"features": b"short"},
         {"seek_index": b"short"},
         {"waveform_dat": b"short"},
         {"waveform_png": b"<svg/>"},

@@ -1,4 +1,4 @@
-"""Loudness and true peak by EBU R 128, measured by FFmpeg while the samples pass."""
+"""Loudness by EBU R 128, measured by FFmpeg while the samples pass."""
 
 from __future__ import annotations
 
@@ -18,40 +18,25 @@ BLOCK = 131072
 Block = NDArray[np.float32]
 """PCM of shape (channels, samples), full scale being 1.0."""
 
-_TRUE_PEAK_RATE = 192_000
 _ABSOLUTE_GATE = -70.0
 _INTEGRATED = "lavfi.r128.I"
-# `ebur128` finds true peaks in the samples that FFmpeg's resampler makes at 192 kHz and then
-# rounds them to three decimals, which is 0.4 dB at -40 dBTP. The same resampler in a branch of
-# its own gives the same peak unrounded, in two thirds of the time.
+# Its true peaks are not asked for: it rounds them to three decimals, 0.4 dB at -40 dBTP.
 _LOUDNESS = (("ebur128", "metadata=1:framelog=quiet"),)
-_TRUE_PEAK = (
-    ("aformat", "sample_fmts=flt"),
-    ("aresample", str(_TRUE_PEAK_RATE)),
-    ("asetnsamples", f"n={BLOCK}:p=0"),
-)
 # Interleaved, because PyAV miscounts the planes of a frame of exactly eight.
 _PCM = (("aformat", "sample_fmts=flt"), ("asetnsamples", f"n={BLOCK}:p=0"))
 
 
 class LoudnessMeter:
-    """Measures what passes through `blocks`; the figures hold once that has ended."""
+    """Measures what passes through `blocks`; the figure holds once that has ended."""
 
     def __init__(self) -> None:
         self._integrated = _ABSOLUTE_GATE
-        self._true_peak = 0.0
 
     @property
     def loudness_lufs(self) -> float | None:
         """Integrated loudness; None where no 400 ms were above the absolute gate."""
         audible = math.isfinite(self._integrated) and self._integrated > _ABSOLUTE_GATE
         return round(self._integrated, 2) if audible else None
-
-    @property
-    def peak_dbtp(self) -> float | None:
-        """True peak; None for digital silence."""
-        audible = math.isfinite(self._true_peak) and self._true_peak > 0.0
-        return round(20 * math.log10(self._true_peak), 2) if audible else None
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Block]:
         """The samples of `frames`, which must all have one shape, as blocks of `BLOCK`."""
@@ -75,15 +60,12 @@ class LoudnessMeter:
             if _INTEGRATED in (metadata := frame.metadata):
                 self._integrated = float(metadata[_INTEGRATED])
                 break
-        for frame in _pull_all(graph.true_peak):
-            samples = _interleaved(frame)
-            self._true_peak = max(self._true_peak, float(samples.max()), -float(samples.min()))
         for frame in _pull_all(graph.pcm):
             yield np.ascontiguousarray(_interleaved(frame).T)
 
 
 class _MeterGraph:
-    """`source` splits into three sinks: `loudness`, `true_peak` and `pcm`."""
+    """`source` splits into two sinks: `loudness` and `pcm`."""
 
     def __init__(self, first: AudioFrame) -> None:
         graph = Graph()
@@ -94,11 +76,12 @@ class _MeterGraph:
             layout=first.layout.name,
             time_base=first.time_base,
         )
-        split = graph.add("asplit", "3")
+        split = graph.add("asplit", "2")
         self.source.link_to(split)
-        branches = (_LOUDNESS, _TRUE_PEAK, _PCM)
-        sinks = [_add_branch(graph, split, pad, chain) for pad, chain in enumerate(branches)]
-        self.loudness, self.true_peak, self.pcm = sinks
+        branches = (_LOUDNESS, _PCM)
+        self.loudness, self.pcm = (
+            _add_branch(graph, split, pad, chain) for pad, chain in enumerate(branches)
+        )
         graph.configure()
         self._graph = graph
 

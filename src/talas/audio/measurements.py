@@ -10,6 +10,12 @@ ANALYSIS_VERSION = 1
 """Of all that is learnt of a track together. Grows with every change to what would be found, and
 tracks that an older one has looked at are then analysed again."""
 
+FEATURES_VERSION = 1
+"""Of the vectors of `audio.features`: those of one version can be compared."""
+
+FEATURES = 60
+"""How many signed bytes such a vector has."""
+
 TAG_LENGTH = 255
 """The longest text, in characters, that is taken over from a file's tags."""
 
@@ -18,6 +24,7 @@ Word = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=12 * 3600 * 1000)]
 BitsPerSecond = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Hertz = Annotated[int, msgspec.Meta(ge=1, le=768_000)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Decibels = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 
 
@@ -39,8 +46,10 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     from beginning to end gives out, per channel at `sample_rate`. `bitrate` is bits/s of the audio
     packets alone. `loudness_lufs` is integrated (EBU R 128) and None for silence and for less
     than 0.4 s; `peak_dbtp` is the true peak, None for digital silence. Silence is what stays
-    below -60 dBFS in every channel; a track of nothing else is all leading silence. `damaged`:
-    reading noticed that some of the file is spoilt or missing.
+    below -60 dBFS in every channel; a track of nothing else is all leading silence. `bpm` (beats a
+    minute) and `key` (like `C# minor`, sharps only) are None where none stands out; their
+    confidence is from 0 to 1. `damaged`: reading noticed that some of the file is spoilt or
+    missing.
     """
 
     format: Word
@@ -54,6 +63,10 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
     peak_dbtp: Decibels | None
     leading_silence_ms: Milliseconds
     trailing_silence_ms: Milliseconds
+    bpm: Annotated[float, msgspec.Meta(ge=1, le=1000)] | None
+    bpm_confidence: Share | None
+    key: Annotated[str, msgspec.Meta(pattern="^[A-G]#? (major|minor)$")] | None
+    key_confidence: Share | None
     damaged: bool
     tags: Tags
 
@@ -61,12 +74,13 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
 class AnalysisResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the capped subprocess hands back: the figures, and the files to store.
 
-    `seek_index` is what `SeekIndexBuilder` made, `waveform_dat` is audiowaveform's binary version
-    2, `waveform_png` is 1800 x 280 and transparent, `cover_jpeg` is None where the file embeds no
-    readable picture.
+    `features` is the vector of `audio.features`, None for silence. `seek_index` is what
+    `SeekIndexBuilder` made, `waveform_dat` is audiowaveform's binary version 2, `waveform_png` is
+    1800 x 280 and transparent, `cover_jpeg` is None where the file embeds no readable picture.
     """
 
     measurements: Measurements
+    features: Annotated[bytes, msgspec.Meta(min_length=FEATURES, max_length=FEATURES)] | None
     seek_index: bytes
     waveform_dat: bytes
     waveform_png: bytes

@@ -1,7 +1,7 @@
 """What becomes of a track once its file has been measured."""
 
 from talas.audio.containers import CONTAINERS
-from talas.audio.measurements import ANALYSIS_VERSION, AnalysisResult
+from talas.audio.measurements import ANALYSIS_VERSION, FEATURES_VERSION, AnalysisResult
 from talas.core import jobs
 from talas.core.database import Connection
 from talas.core.events import publish
@@ -55,6 +55,10 @@ async def set_ready(
         bitrate=facts.bitrate,
         loudness_lufs=facts.loudness_lufs,
         peak_dbtp=facts.peak_dbtp,
+        bpm=facts.bpm,
+        bpm_confidence=facts.bpm_confidence,
+        key=facts.key,
+        key_confidence=facts.key_confidence,
         silence_lead_ms=facts.leading_silence_ms,
         silence_tail_ms=facts.trailing_silence_ms,
         has_cover=result.cover_jpeg is not None,
@@ -71,6 +75,10 @@ async def set_ready(
     title = await sql.update_track_ready(conn, row)
     if title is None:
         return False
+    if result.features is None:
+        await sql.delete_features(conn, track.id)
+    else:
+        await sql.upsert_features(conn, track.id, version=FEATURES_VERSION, vector=result.features)
     data = {"id": track.id, "status": "ready", "title": title}
     await publish(conn, USER_NOTIFY, user_id=track.user_id, type="track", data=data)
     return True

@@ -19,6 +19,10 @@ class ReadyRow(msgspec.Struct, frozen=True, kw_only=True):
     bitrate: int
     loudness_lufs: float | None
     peak_dbtp: float | None
+    bpm: float | None
+    bpm_confidence: float | None
+    key: str | None
+    key_confidence: float | None
     silence_lead_ms: int
     silence_tail_ms: int
     has_cover: bool
@@ -83,11 +87,12 @@ UPDATE tracks
 SET status = 'ready', error = NULL, updated_at = now(),
   container = $2, format = $2, media_type = $3, codec = $4, samples = $5, duration_ms = $6,
   sample_rate = $7, channels = $8, bitrate = $9, loudness_lufs = $10, peak_dbtp = $11,
-  silence_lead_ms = $12, silence_tail_ms = $13, has_cover = $14, album = $15, genre = $16,
-  recorded_on = $17, track_number = $18,
-  title = CASE WHEN title = $19 THEN coalesce($20, title) ELSE title END,
-  artist = CASE WHEN artist = $21 THEN coalesce($22, artist) ELSE artist END,
-  analysis_version = $23, analysed_at = now()
+  bpm = $12, bpm_confidence = $13, key = $14, key_confidence = $15, silence_lead_ms = $16,
+  silence_tail_ms = $17, has_cover = $18, album = $19, genre = $20, recorded_on = $21,
+  track_number = $22,
+  title = CASE WHEN title = $23 THEN coalesce($24, title) ELSE title END,
+  artist = CASE WHEN artist = $25 THEN coalesce($26, artist) ELSE artist END,
+  analysis_version = $27, analysed_at = now()
 WHERE id = $1 AND status = 'processing'
 RETURNING title
 """
@@ -97,6 +102,28 @@ async def update_track_ready(conn: Connection, track: ReadyRow) -> str | None:
     """The track's title, None when it was not waiting."""
     title: str | None = await conn.fetchval(UPDATE_TRACK_READY, *msgspec.structs.astuple(track))
     return title
+
+
+UPSERT_FEATURES = """
+INSERT INTO track_features (track_id, version, vector)
+VALUES ($1, $2, $3)
+ON CONFLICT (track_id) DO UPDATE
+SET version = $2, vector = $3, changed_at = now()
+"""
+
+
+async def upsert_features(conn: Connection, track_id: int, *, version: int, vector: bytes) -> None:
+    await conn.execute(UPSERT_FEATURES, track_id, version, vector)
+
+
+DELETE_FEATURES = """
+DELETE FROM track_features
+WHERE track_id = $1
+"""
+
+
+async def delete_features(conn: Connection, track_id: int) -> None:
+    await conn.execute(DELETE_FEATURES, track_id)
 
 
 UPDATE_TRACK_FAILED = """
