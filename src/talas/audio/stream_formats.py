@@ -21,6 +21,9 @@ from talas.audio.pcm_graph import PcmShape, layout_of
 from talas.audio.renditions import FLAC_FRAME
 
 _ADTS_RATES = {48_000: 3, 44_100: 4}
+_LAME_QUALITY = "5"
+"""From 0, the slowest, to 9. LAME's own choice, 3, takes a third longer and differs by little."""
+
 _OPUS_PAGE_MICROSECONDS = 200_000
 _MOST_OPUS_BITRATE = 256_000
 _MOST_RIFF = 2**32 - 1
@@ -46,7 +49,8 @@ def stream(order: TranscodeOrder, frames: Frames) -> Iterator[bytes]:
 
 
 def _mp3(order: TranscodeOrder, shape: PcmShape, frames: Frames) -> Iterator[bytes]:
-    encoder = open_encoder("libmp3lame", shape, bitrate=order.bitrate * 1000)
+    options = {"compression_level": _LAME_QUALITY}
+    encoder = open_encoder("libmp3lame", shape, bitrate=order.bitrate * 1000, options=options)
     first = True
     for packet in packets(encoder, frames):
         data = bytes(packet)
