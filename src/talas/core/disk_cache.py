@@ -9,13 +9,13 @@ through all entries, made when they are too many, puts the count right again. Wh
 used is the time of its file.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import heapq
 import os
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ import msgspec
 
 from talas.core.file_lock import FileLock, open_private
 from talas.core.settings import SettingsError, StreamSettings
+from talas.core.shared_count import SharedCount
 from talas.core.storage import check_room, is_full
 
 ENTRIES = "entries"
@@ -32,7 +33,6 @@ KEPT_SHARE = 0.9
 """Of the size: what is left after entries had to go, so that not each new one sends one away."""
 
 TOUCH_EVERY_S = 60.0
-_BYTES = struct.Struct("<q")
 _USAGE = "usage"
 _EVICTING = "evicting.lock"
 
@@ -71,6 +71,7 @@ class DiskCache:
         self.size = size
         self._entries = root / ENTRIES
         self._drafts = root / DRAFTS
+        self._count = SharedCount(root / _USAGE)
         try:
             self._make_folders()
         except OSError as error:
@@ -87,7 +88,7 @@ class DiskCache:
         self.root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.root, self._entries, self._drafts):
             _make_private(folder)
-        open_private(self.root / _USAGE).close()
+        self._count.create()
 
     def find(self, key: str) -> Entry | None:
         """The entry, which counts as used now."""
@@ -124,7 +125,7 @@ class DiskCache:
                 if _is_at(file, path):
                     left_behind = os.fstat(file.fileno()).st_size
                     file.truncate(0)
-                    self._count(-left_behind)
+                    self._count.add(-left_behind)
                     return Draft(self, key, path, file)
             except BaseException:
                 file.close()
@@ -185,29 +186,29 @@ class DiskCache:
 
     def counted_bytes(self) -> int:
         """As far as is known without looking at the entries."""
-        return self._count(0)
+        return self._count.value()
 
     def recount(self) -> int:
         """Looks at every entry and sets the count; the bytes that there are."""
-        return self._settle(lambda: sum(entry.size for entry in self._everything()))
+        return self._count.settle(lambda: sum(entry.size for entry in self._everything()))
 
     def take_room(self, size: int) -> None:
         """Counts so many bytes more, and lets go of what was used least where the cache's size or
         the disk's reserve asks for it. Raises CacheFull where that does not help."""
         # Before it is counted: evicting sets the count to what lies on the disk.
-        if self._count(0) + size > self.size:
+        if self._count.value() + size > self.size:
             self._evict(int(self.size * KEPT_SHARE) - size)
         if not self._has_room():
-            self._evict(self._count(0) // 2)
+            self._evict(self._count.value() // 2)
             if not self._has_room():
                 raise CacheFull
         # A draft's bytes cannot go. Nor can those that another process is letting go of now.
-        if self._count(size) > self.size and self._only_drafts_left():
-            self._count(-size)
+        if self._count.add(size) > self.size and self._only_drafts_left():
+            self._count.add(-size)
             raise CacheFull
 
     def give_back(self, size: int) -> None:
-        self._count(-size)
+        self._count.add(-size)
 
     def place(self, key: str, draft: Path) -> None:
         """Renames a whole draft to its key."""
@@ -218,7 +219,7 @@ class DiskCache:
             # Another process may remove the folder, which was empty, at this very moment.
             with contextlib.suppress(FileNotFoundError):
                 draft.replace(path)
-                self._count(-replaced)
+                self._count.add(-replaced)
                 return
         raise FileNotFoundError(path)
 
@@ -237,7 +238,7 @@ class DiskCache:
         lock = FileLock(self.root / _EVICTING)
         try:
             if lock.try_exclusive():
-                self._settle(lambda: self._shrink(most))
+                self._count.settle(lambda: self._shrink(most))
         finally:
             lock.release()
 
@@ -254,16 +255,6 @@ class DiskCache:
             _remove_empty(entry.path.parent)
         return left
 
-    def _settle(self, measure: Callable[[], int]) -> int:
-        """Sets the count to what ``measure`` finds and what was counted while it looked. Of that
-        some may have been looked at too: better too much than too little."""
-        before = self._count(0)
-        found = measure()
-        with self._counting() as (counted, write):
-            now = max(0, found + max(0, counted - before))
-            write(now)
-        return now
-
     def _only_drafts_left(self) -> bool:
         return next(_walk(self._entries), None) is None
 
@@ -274,7 +265,7 @@ class DiskCache:
     def _remove(self, entry: Entry) -> int:
         with contextlib.suppress(FileNotFoundError):
             entry.path.unlink()
-            self._count(-entry.size)
+            self._count.add(-entry.size)
             _remove_empty(entry.path.parent)
             return entry.size
         return 0
@@ -284,22 +275,6 @@ class DiskCache:
             if _lock(file) and _is_at(file, draft.path):
                 return self._remove(draft)
         return 0
-
-    def _count(self, change: int) -> int:
-        with self._counting() as (counted, write):
-            if change:
-                write(max(0, counted + change))
-            return max(0, counted + change)
-
-    @contextlib.contextmanager
-    def _counting(self) -> Iterator[tuple[int, Callable[[int], None]]]:
-        """The count, which nobody else changes within the block. Opened each time, since a lock is
-        one of the open file, which threads would share."""
-        with (self.root / _USAGE).open("r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            raw = os.pread(file.fileno(), _BYTES.size, 0)
-            counted = _BYTES.unpack(raw)[0] if len(raw) == _BYTES.size else 0
-            yield counted, lambda value: _write_count(file.fileno(), value)
 
 
 class Draft:
@@ -347,6 +322,19 @@ class Draft:
         self._file.close()
 
 
+async def take_draft(cache: DiskCache, key: str) -> Draft | None:
+    """``DiskCache.draft`` in a thread; who is cancelled meanwhile holds nothing up."""
+    work = asyncio.ensure_future(asyncio.to_thread(cache.draft, key))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        draft = None if work.exception() else work.result()
+        if draft is not None:
+            draft.discard()
+        raise
+
+
 def _make_private(folder: Path) -> None:
     """For the owner of the folder around it alone, also when root came first."""
     if folder.is_dir():
@@ -370,10 +358,6 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _write_count(descriptor: int, value: int) -> None:
-    os.pwrite(descriptor, _BYTES.pack(value), 0)
 
 
 def _walk(folder: Path) -> Iterator[Entry]:

@@ -224,15 +224,18 @@ async def in_thread(function: Callable[..., AnswerT], *args: object) -> AnswerT:
 async def _put_local(root: Path, key: str, chunks: AsyncIterable[bytes]) -> None:
     draft = root / INCOMING / secrets.token_hex(12)
     check_room(root)
-    descriptor = await in_thread(_create, draft)
+    # What a thread returns is lost to who was cancelled meanwhile; this is not.
+    opened: list[int] = []
     try:
         try:
+            await in_thread(_create, draft, opened)
             async for block in _blocks(chunks):
                 check_room(root)
-                await in_thread(_write_all, descriptor, block)
-            await in_thread(os.fsync, descriptor)
+                await in_thread(_write_all, opened[0], block)
+            await in_thread(os.fsync, opened[0])
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
         await in_thread(_publish, draft, root, key)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -301,9 +304,9 @@ def _read_cached(descriptor: int, size: int, start: int) -> bytes | None:
     return bytes(_desk[:got])
 
 
-def _create(draft: Path) -> int:
+def _create(draft: Path, opened: list[int]) -> None:
     draft.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    opened.append(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
 
 
 def _write_all(descriptor: int, block: bytes) -> None:

@@ -15,7 +15,7 @@ from talas.audio.encoding_process import Limits, encode
 from talas.audio.errors import AudioError
 from talas.audio.renditions import SEGMENT_SAMPLES
 from talas.audio.seeking import SeekIndex
-from talas.core.disk_cache import CacheFull, DiskCache
+from talas.core.disk_cache import CacheFull, DiskCache, take_draft
 from talas.core.errors import StorageFull
 from talas.core.objects import ORIGINAL
 from talas.core.storage import ObjectMissing, Storage, in_thread
@@ -108,7 +108,7 @@ class Encoders:
         await self._fetches.close()
 
     async def _fetch(self, key: str, recording: Recording) -> None:
-        draft = await in_thread(self._cache.draft, key)
+        draft = await take_draft(self._cache, key)
         if draft is None:
             # Another process is at it.
             await asyncio.sleep(0.05)

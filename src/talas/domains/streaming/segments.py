@@ -10,7 +10,7 @@ import structlog
 
 from talas.audio.encoding_orders import ENCODER_VERSION, segment_order
 from talas.audio.renditions import Rendition, segment_count
-from talas.core.disk_cache import CacheFull, DiskCache, Draft
+from talas.core.disk_cache import CacheFull, DiskCache, Draft, take_draft
 from talas.core.errors import NotFound
 from talas.core.storage import in_thread
 from talas.domains.streaming.access import Recording
@@ -72,11 +72,11 @@ class Segments:
     ) -> bytes:
         key = segment_key(recording, rendition, number)
         try:
-            draft = await in_thread(self._cache.draft, key)
+            draft = await take_draft(self._cache, key)
             while draft is None:
                 # Another process makes it. Should that one die, this one takes over.
                 await asyncio.sleep(_LOOK_EVERY_S)
-                draft = await in_thread(self._cache.draft, key)
+                draft = await take_draft(self._cache, key)
         except OSError as error:
             log.warning("cache.unusable", error=str(error))
             return await self._encode(recording, rendition, number, urgent=urgent)

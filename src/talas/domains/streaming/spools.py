@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from talas.core.disk_cache import DiskCache, Draft
+from talas.core.disk_cache import DiskCache, Draft, take_draft
 from talas.core.file_lock import FileLock, open_private
 from talas.core.storage import READ_CHUNK, in_thread, read_at
 from talas.domains.streaming.errors import StreamCut
@@ -126,7 +126,7 @@ class Spool:
         if before is not None:
             await asyncio.wait({before.task})
         while True:
-            draft = await asyncio.to_thread(self._cache.draft, self.key)
+            draft = await take_draft(self._cache, self.key)
             if draft is not None:
                 with draft:
                     await self._make(draft)
