@@ -1,0 +1,273 @@
+"""What serves sound, whatever the protocol: one maker, places, storage elsewhere, a full disk."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from obstore.store import MemoryStore
+from tests.audio.synthesis import sweep, write_samples
+from tests.builders.streaming import ENCODER
+from tests.disks import small_disk
+
+from talas.audio.renditions import TrackAudio
+from talas.core.disk_cache import DRAFTS, ENTRIES, DiskCache
+from talas.core.file_lock import FileLock
+from talas.core.storage import Storage
+from talas.domains.streaming import segments, service
+from talas.domains.streaming.access import Recording
+from talas.domains.streaming.errors import EncodersBusy, EncodingFailed
+from talas.domains.streaming.segments import segment_key
+from talas.domains.streaming.service import Streaming, rendition_of
+from talas.domains.streaming.transcodes import Wanted
+
+__all__ = ["small_disk"]
+
+RATE, SECONDS = 44100, 20
+KEY = f"tracks/{'0123456789abcdef' * 2}/original"
+CACHE_SIZE = 64 * 2**20
+
+
+def make_recording(size: int, **changed: Any) -> Recording:
+    audio = {
+        "container": "wav",
+        "codec": "pcm_s16le",
+        "bitrate": RATE * 32,
+        "sample_rate": RATE,
+        "channels": 2,
+        "samples": SECONDS * RATE,
+    }
+    return Recording(
+        track_id=1,
+        title="Sweep",
+        visibility="public",
+        status="ready",
+        container="wav",
+        media_type="audio/wav",
+        content_hash=bytes(32),
+        size=size,
+        storage_key=KEY,
+        created_at=dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+        audio=TrackAudio(**{**audio, **changed}),
+        loudness_lufs=-20.0,
+        peak_dbtp=-12.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("audio") / "sweep.wav"
+    return write_samples(path, sweep(SECONDS, sample_rate=RATE), "wav", RATE).read_bytes()
+
+
+@pytest.fixture
+def recording(sound: bytes) -> Recording:
+    return make_recording(len(sound))
+
+
+@pytest.fixture
+async def storage(tmp_path: Path, sound: bytes) -> Storage:
+    kept = Storage.in_folder(tmp_path / "uploads")
+    await kept.put(KEY, sound)
+    return kept
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> DiskCache:
+    return DiskCache(tmp_path / "cache", CACHE_SIZE)
+
+
+@pytest.fixture
+async def streaming(storage: Storage, cache: DiskCache) -> AsyncIterator[Streaming]:
+    async with running(storage, cache) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def running(
+    storage: Storage, cache: DiskCache, *, encoders: int | None = None
+) -> AsyncIterator[Streaming]:
+    made = Streaming(storage, cache, encoders=encoders)
+    try:
+        yield made
+    finally:
+        await made.close()
+        assert our_encoders() == []
+
+
+def our_encoders() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if ENCODER in _command(child)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def kept(cache: DiskCache) -> list[str]:
+    folder = cache.root / ENTRIES
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+async def test_who_leaves_leaves_the_others_their_segment(
+    streaming: Streaming, recording: Recording
+) -> None:
+    rendition = rendition_of(recording, "aac64")
+    first, second = (
+        asyncio.create_task(streaming.segment(recording, rendition, 4)) for _ in range(2)
+    )
+    await until(lambda: len(our_encoders()) == 1)
+    first.cancel()
+    assert len(await second) > 10_000
+    assert first.cancelled()
+
+
+async def test_what_nobody_waits_for_is_not_made(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    rendition = rendition_of(recording, "aac64")
+    waiting = asyncio.create_task(streaming.segment(recording, rendition, 4))
+    await until(lambda: len(our_encoders()) == 1)
+    waiting.cancel()
+    await until(lambda: our_encoders() == [])
+    await until(lambda: os.listdir(cache.root / DRAFTS) == [])
+    assert kept(cache) == []
+    assert await streaming.segment(recording, rendition, 4)
+
+
+async def test_an_encoder_that_dies_is_told_and_the_next_one_works(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    rendition = rendition_of(recording, "aac64")
+    waiting = asyncio.create_task(streaming.segment(recording, rendition, 4))
+    await until(lambda: len(our_encoders()) == 1)
+    os.kill(our_encoders()[0].pid, signal.SIGKILL)
+    with pytest.raises(EncodingFailed):
+        await waiting
+    assert kept(cache) == []
+    assert await streaming.segment(recording, rendition, 4)
+
+
+async def test_a_maker_of_another_process_that_dies_frees_who_waits(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    rendition = rendition_of(recording, "aac64")
+    key = segment_key(recording, rendition, 4)
+    program = f"""
+from pathlib import Path
+from talas.core.disk_cache import DiskCache
+draft = DiskCache(Path({str(cache.root)!r}), {CACHE_SIZE}).draft({key!r})
+print("ready", flush=True)
+input()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe) as maker:
+        assert maker.stdout is not None
+        maker.stdout.readline()
+        waiting = asyncio.create_task(streaming.segment(recording, rendition, 4))
+        done, _ = await asyncio.wait({waiting}, timeout=0.2)
+        assert not done
+        assert our_encoders() == []
+        maker.kill()
+        assert await waiting
+
+
+async def test_work_ahead_makes_way(
+    storage: Storage, cache: DiskCache, recording: Recording
+) -> None:
+    """With one place, which is taken by what nobody waits for yet."""
+    rendition = rendition_of(recording, "aac64")
+    async with running(storage, cache, encoders=1) as streaming:
+        await streaming.segment(recording, rendition, 0)
+        await until(lambda: len(our_encoders()) == 1)
+        await streaming.segment(recording, rendition_of(recording, "aac128"), 4)
+        assert "1.m4s" not in kept(cache)
+
+
+async def test_who_finds_no_place_in_time_is_told(
+    storage: Storage, cache: DiskCache, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "SLOT_WAIT_S", 0.1)
+    monkeypatch.setattr(service, "SLOT_WAIT_S", 0.1)
+    async with running(storage, cache, encoders=1) as streaming:
+        places = [FileLock(cache.root / f"{kind}-0.lock") for kind in ("segment", "transcode")]
+        assert all(place.try_exclusive() for place in places)
+        rendition = rendition_of(recording, "aac64")
+        with pytest.raises(EncodersBusy):
+            await streaming.segment(recording, rendition, 0)
+        transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
+        with pytest.raises(EncodersBusy):
+            await anext(streaming.listen(transcode))
+        for place in places:
+            place.release()
+        assert await streaming.segment(recording, rendition, 0)
+        assert await anext(streaming.listen(transcode))
+
+
+async def test_an_original_elsewhere_is_fetched_once(
+    cache: DiskCache, recording: Recording, sound: bytes
+) -> None:
+    remote = Storage(MemoryStore(), None)
+    await remote.put(KEY, sound)
+    async with running(remote, cache) as streaming:
+        rendition = rendition_of(recording, "flac")
+        both = (streaming.segment(recording, rendition, number) for number in (1, 3))
+        assert all(await asyncio.gather(*both))
+        assert "original" in kept(cache)
+        await remote.delete(KEY)
+        assert await streaming.segment(recording, rendition, 0)
+        assert (await streaming.original(recording)).read_bytes() == sound
+
+
+async def test_a_full_disk_keeps_nothing_and_serves_all(
+    storage: Storage, small_disk: Path, recording: Recording
+) -> None:
+    cache = DiskCache(small_disk / "cache", CACHE_SIZE)
+    (small_disk / "other").write_bytes(bytes(5_000_000))
+    async with running(storage, cache) as streaming:
+        assert await streaming.segment(recording, rendition_of(recording, "aac64"), 0)
+        transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
+        content = b"".join([chunk async for chunk in streaming.listen(transcode)])
+        assert len(content) == SECONDS * RATE * 4 + 44
+    assert kept(cache) == []
+    assert os.listdir(cache.root / DRAFTS) == []
+
+
+async def test_a_segment_is_the_same_whoever_made_it(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    rendition = rendition_of(recording, "aac128")
+    first = await streaming.segment(recording, rendition, 3)
+    await asyncio.to_thread(cache.clear)
+    for number in (2, 3):
+        again = await streaming.segment(recording, rendition, number)
+    assert again == first
+
+
+async def test_what_was_forgotten_does_not_come_back(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    transcode = await streaming.transcode(recording, Wanted(format="mp3", bitrate=64))
+    listening = streaming.listen(transcode)
+    content = await anext(listening)
+    streaming.forget(recording.folder)
+    content += b"".join([chunk async for chunk in listening])
+    assert len(content) == pytest.approx(SECONDS * 8000, rel=0.02)
+    await until(lambda: os.listdir(cache.root / DRAFTS) == [])
+    assert kept(cache) == []
