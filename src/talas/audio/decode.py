@@ -15,8 +15,9 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from talas.audio.containers import AIFF, Container
+from talas.audio.containers import AAC, AIFF, FLAC, MP3, Container
 from talas.audio.errors import AudioError
+from talas.audio.positions import PacketPositions
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 
 MOST_SECONDS = 12 * 3600
@@ -29,6 +30,9 @@ MOST_CHANNEL_SAMPLES = 2 * MOST_SECONDS * 48_000 * 2
 much as one of 48 kHz, so it counts as one."""
 
 _LEAST_COUNTED_RATE = 48_000
+
+_PARSED = frozenset({MP3, AAC, FLAC})
+"""Containers that are nothing but packets in a row."""
 
 _STILLS = frozenset({"mjpeg", "png", "webp", "bmp", "gif"})
 _USUAL_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
@@ -45,8 +49,9 @@ class Source:
     has ended.
     """
 
-    def __init__(self, media: InputContainer, container: Container) -> None:
+    def __init__(self, media: InputContainer, container: Container, file: BinaryIO) -> None:
         self._media = media
+        self._positions = PacketPositions(file) if container in _PARSED else None
         self._stream = _only_audio_stream(media, container)
         self._pictures = [
             s for s in media.streams.video if s.disposition & Disposition.attached_pic
@@ -150,8 +155,16 @@ class Source:
     def _decoded(self) -> Iterator[AudioFrame]:
         for packet in self.audio_packets():
             self.packet_bytes += packet.size
-            self.seek_index.add(sample=self.samples, pts=packet.pts, position=packet.pos)
+            self._index(packet)
             yield from self.decode(packet)
+
+    def _index(self, packet: Packet[Stream]) -> None:
+        position = packet.pos
+        if self._positions is not None and self.seek_index.wants(self.samples):
+            position = self._positions.of(packet)
+            if position is None:  # a later one will be found again
+                return
+        self.seek_index.add(sample=self.samples, pts=packet.pts, position=position)
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Packets until the end, reading on after an error while that brings anything."""
@@ -192,7 +205,7 @@ def open_source(file: BinaryIO, container: Container) -> Iterator[Source]:
         ) from error
     assert isinstance(media, InputContainer)
     with media:
-        yield Source(media, container)
+        yield Source(media, container, file)
 
 
 def _refuse_to_open(*_: object) -> NoReturn:

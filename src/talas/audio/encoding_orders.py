@@ -176,13 +176,16 @@ def transcode_order(
     if not 0 <= start_seconds < seconds:
         raise ValueError(f"start must be from 0 to before {seconds:.3f}")
     start = min(round(start_seconds * track.sample_rate), track.samples - 1)
-    span = _TRANSCODE_POINTS_SECONDS * track.sample_rate
-    points = index.approach(start, start + span) if index else ()
-    return TranscodeOrder(
+    order = TranscodeOrder(
         track=track,
         format=format,
         bitrate=bitrate,
         start=start,
         gain_db=gain_db,
-        points=points,
+        points=(),
     )
+    if index is None:
+        return order
+    first, _ = resampling_start(0, track.sample_rate, order.sample_rate, start)
+    end = start + _TRANSCODE_POINTS_SECONDS * track.sample_rate
+    return msgspec.structs.replace(order, points=index.approach(first, end))

@@ -75,6 +75,8 @@ def read_pcm(
     )
     if container in _COMPUTED and start:
         points = (SeekPoint(start, start, None),) * 2
+    if len(points) > 1 and points[1].sample > start:
+        points = ()  # they lead past what is wanted
     try:
         yield from _converted(_Reader(file, container, track, points), trim, shape, span.gain_db)
     except _LostPlace:
@@ -127,7 +129,7 @@ class _Reader:
                 yield from self._take(source, self._anchor(source, packets))
             for packet in packets:
                 key = packet.pos if self._by_position else packet.pts
-                if self._points and key == self._key_of(self._points[-1]):
+                if self._points and key is not None and key == self._key_of(self._points[-1]):
                     yield from self._settle(self._points.pop().sample)
                 yield from self._take(source, packet)
 
@@ -139,11 +141,13 @@ class _Reader:
     def _anchor(self, source: Source, packets: Iterator[Packet[Stream]]) -> Packet[Stream]:
         """The packet of the second point, the decoder having run up to it from the first."""
         start, anchor = self._points.pop(), self._points.pop()
+        start_key, anchor_key = self._key_of(start), self._key_of(anchor)
+        if start_key is None or anchor_key is None:
+            raise _LostPlace
         try:
             source.seek(start, by_position=self._by_position)
         except av.FFmpegError as error:
             raise _LostPlace from error
-        start_key, anchor_key = self._key_of(start), self._key_of(anchor)
         running = False
         for packet in packets:
             key = packet.pos if self._by_position else packet.pts
@@ -157,11 +161,8 @@ class _Reader:
                 source.decode(packet)
         raise _LostPlace
 
-    def _key_of(self, point: SeekPoint) -> int:
-        key = point.position if self._by_position else point.pts
-        if key is None:
-            raise _LostPlace
-        return key
+    def _key_of(self, point: SeekPoint) -> int | None:
+        return point.position if self._by_position else point.pts
 
     def _take(self, source: Source, packet: Packet[Stream]) -> Iterator[AudioFrame]:
         for decoded in source.decode(packet):

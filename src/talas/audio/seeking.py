@@ -104,6 +104,10 @@ class SeekIndexBuilder:
         self._next_sample = 0
         self._last_position: int | None = None
 
+    def wants(self, sample: int) -> bool:
+        """Whether a packet before which `sample` samples came would be kept."""
+        return sample >= self._next_sample
+
     def add(self, *, sample: int, pts: int | None, position: int | None) -> None:
         """`sample`: samples per channel that the decoder had given out before this packet.
 
@@ -114,7 +118,7 @@ class SeekIndexBuilder:
             position = None
         findable = position is None or position != self._last_position
         self._last_position = position
-        if findable and sample >= self._next_sample and (pts, position) != (None, None):
+        if findable and self.wants(sample) and (pts, position) != (None, None):
             self._next_sample = sample + RECORD_SPACING
             self._data += _RECORD.pack(
                 sample,
