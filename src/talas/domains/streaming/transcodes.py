@@ -18,7 +18,7 @@ from talas.core.errors import FieldError, InvalidData
 from talas.domains.streaming.access import Recording
 
 FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
-DEFAULT_BITRATE = 192
+DEFAULT_BITRATE = 128
 QUIETEST_LUFS = -40.0
 LOUDEST_LUFS = -5.0
 PEAK_CEILING_DBTP = -1.0
