@@ -1,4 +1,4 @@
-"""``talas library import``, as one types it."""
+"""``talas library``, as one types it."""
 
 import os
 import subprocess
@@ -48,10 +48,10 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-def run(api: ApiProcess, *words: str | bytes, **variables: str) -> Result:
+def run(api: ApiProcess, *words: str | bytes, command: str = "import", **variables: str) -> Result:
     environment = environment_of(api.database_url, api.data_dir, COLUMNS="200", **variables)
     answer = subprocess.run(
-        [sys.executable, "-m", "talas", "library", "import", *words],
+        [sys.executable, "-m", "talas", "library", command, *words],
         env=environment,
         cwd=api.data_dir,
         capture_output=True,
@@ -154,3 +154,45 @@ def test_refuses_with_a_sentence(
     assert result.code == 1
     assert sentence in result.errors
     assert "Traceback" not in result.errors
+
+
+def analyse(api: ApiProcess, *words: str) -> tuple[Result, list[int]]:
+    """What was said, and the counts: analysed, deleted meanwhile, failed."""
+    result = run(api, *words, command="analyse")
+    return result, [int(line.split()[0]) for line in result.output.splitlines()[-3:]]
+
+
+def test_analyses_again_what_there_is(api: ApiProcess, tmp_path: Path) -> None:
+    """With no worker, one that is there, and only what is stale: nothing."""
+    owner = create_user(api)
+    (tmp_path / "bad.wav").write_bytes(wav_bytes(b""))
+    for name in ("a", "b"):
+        write_samples(tmp_path / f"{name}.flac", tone(1.0), "flac", tags={"title": name})
+    with worker_process(api):
+        _import_with_worker(api, owner, tmp_path)
+        answer = api.client.get("/tracks", token=owner.token, params={"user_id": owner.id})
+        track = next(one for one in answer.json()["data"] if one["status"] == "ready")
+        changed = {"title": "Changed"}
+        api.client.put(f"/tracks/{track['id']}", token=owner.token, json=changed)
+        result, counts = analyse(api, "--user", owner.username)
+        assert (result.code, counts) == (1, [2, 0, 1]), result
+        assert "bad" in result.output
+    result, counts = analyse(api, "--user", owner.email)
+    assert (result.code, counts) == (1, [2, 0, 1]), result
+    assert len(result.output.splitlines()) == 4, "what is logged goes elsewhere"
+    result, counts = analyse(api, "--stale", "--user", owner.username)
+    assert (result.code, counts) == (0, [0, 0, 0]), result
+    assert "Changed" in titles(api, owner)
+
+
+def _import_with_worker(api: ApiProcess, owner: Account, folder: Path) -> None:
+    for _ in range(40):
+        result = run(api, str(folder), "--user", owner.username, "--wait")
+        if "No worker" not in result.errors:
+            return
+
+
+def test_analyses_for_nobody_unknown(api: ApiProcess) -> None:
+    result = run(api, "--user", "nobody", command="analyse")
+    assert result.code == 1
+    assert "No account is named nobody" in result.errors

@@ -1,4 +1,4 @@
-"""``talas library import FOLDER``: music that is already on this machine."""
+"""``talas library``: music that is on this machine already, and all that is looked at again."""
 
 import asyncio
 import enum
@@ -18,17 +18,19 @@ from talas.cli.progress import progress_bar
 from talas.core import jobs
 from talas.core.database import Database
 from talas.core.errors import Conflict, InvalidData, Unavailable
+from talas.core.logging import configure_logging
 from talas.core.settings import Settings, load_settings
 from talas.core.storage import Storage
 from talas.core.text import printable
 from talas.domains.admin import service as admin
 from talas.domains.admin.schemas import ACTIVE
 from talas.domains.tracks import sql
+from talas.domains.tracks.analysis import again
 from talas.domains.tracks.importing import Fate, Importer, Outcome, find_files
 
 _POLL_S = 0.3
 
-app = typer.Typer(no_args_is_help=True, help="Bring music in from this machine.")
+app = typer.Typer(no_args_is_help=True, help="Bring music in, or analyse it again.")
 
 
 class Visibility(enum.StrEnum):
@@ -47,7 +49,7 @@ class _Options(msgspec.Struct, frozen=True):
 
 @app.callback()
 def _group() -> None:
-    """Bring music in from this machine."""
+    """Bring music in, or analyse it again."""
 
 
 @app.command("import")
@@ -73,6 +75,65 @@ def import_folder(
     _print_summary(outcomes, dry_run=dry_run)
     if any(outcome.fate is Fate.FAILED for outcome in outcomes):
         raise typer.Exit(1)
+
+
+@app.command("analyse")
+def analyse_again(
+    stale: Annotated[
+        bool,
+        typer.Option("--stale", help="Only what an older version of the analysers has looked at."),
+    ] = False,
+    user: Annotated[
+        str | None, typer.Option(help="Only the tracks of one: a username or e-mail.")
+    ] = None,
+) -> None:
+    """Analyse tracks again, ready and failed ones. They play on meanwhile; titles and artists stay
+    as they are. Workers do it when nobody waits for them; where none runs, this command does. The
+    exit code is 1 when a track could not be analysed; one that was ready stays so."""
+    settings = load_settings()
+    configure_logging(settings.log_format, "library")
+    with database_url(settings) as url, explaining_refusals():
+        outcomes = asyncio.run(_analyse_again(settings, url, user=user, stale=stale))
+    _print_outcomes(outcomes)
+    if any(outcome.error is not None for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+async def _analyse_again(
+    settings: Settings, url: str, *, user: str | None, stale: bool
+) -> list[again.Outcome]:
+    async with connected(settings, url, application="talas library") as db:
+        async with db.transaction() as conn:
+            user_id = None if user is None else (await admin.find_account(conn, user)).id
+            selection = again.Selection(user_id, stale)
+            total = await again.count(conn, selection)
+            has_worker = await jobs.worker_listens(conn)
+        if has_worker:
+            outcomes = again.through_worker(db, selection)
+        else:
+            outcomes = again.directly(db, Storage.open(settings.files), selection)
+        with progress_bar() as progress:
+            task = progress.add_task("analysing", total=total, name="")
+            done = []
+            async for outcome in outcomes:
+                progress.update(task, advance=1, name=printable(outcome.title)[:40])
+                done.append(outcome)
+    return done
+
+
+def _print_outcomes(outcomes: list[again.Outcome]) -> None:
+    console = Console(soft_wrap=True)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        title = printable(outcome.title)
+        console.print(Text(f"failed: {outcome.track_id}: {title}: {outcome.error}"))
+    gone = sum(outcome.is_gone for outcome in outcomes)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right")
+    table.add_row(str(len(outcomes) - len(failed) - gone), "analysed")
+    table.add_row(str(gone), "deleted meanwhile")
+    table.add_row(str(len(failed)), "failed")
+    console.print(table)
 
 
 async def _import(settings: Settings, url: str, options: _Options) -> list[Outcome]:

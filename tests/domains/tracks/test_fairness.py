@@ -9,7 +9,7 @@ from tests.builders.tracks import create_track, wav
 from tests.builders.users import create_user
 from tests.servers import ApiProcess
 
-from talas.domains.tracks.jobs import cpu_limit_of
+from talas.domains.tracks.analysis.analyser import cpu_limit_of
 from talas.domains.tracks.queue import ANALYSE
 
 
@@ -39,7 +39,7 @@ def test_the_first_track_of_one_passes_the_many_of_another(api: ApiProcess) -> N
 
 
 @pytest.mark.parametrize(
-    ("mebibytes", "seconds"), [(0, 180.0), (10, 190.0), (120, 300.0), (10_000, 300.0)]
+    ("mebibytes", "seconds"), [(0, 480.0), (10, 490.0), (120, 600.0), (10_000, 600.0)]
 )
 def test_processor_time_grows_with_the_file_up_to_a_ceiling(mebibytes: int, seconds: float) -> None:
     assert cpu_limit_of(mebibytes * 2**20) == seconds

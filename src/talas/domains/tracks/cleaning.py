@@ -51,7 +51,8 @@ async def fail_lost(db: Database, storage: Storage, track_id: int) -> None:
         raise Unavailable("The storage holds no track at all; is its disk mounted?")
     log.error("track.file_lost", track_id=track_id)
     async with db.transaction() as conn:
-        await analysis.set_failed(conn, track_id, FILE_LOST)
+        # Should it come back, it has yet to be looked at.
+        await analysis.set_failed(conn, track_id, FILE_LOST, version=0)
 
 
 async def requeue_stalled(db: Database, *, older_than: dt.timedelta = STALLED_AGE) -> int:

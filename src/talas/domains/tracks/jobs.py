@@ -1,35 +1,13 @@
 """What the worker does for tracks."""
 
-import tempfile
-from pathlib import Path
-
-import structlog
-
-from talas.audio.containers import CONTAINERS
-from talas.audio.errors import AudioError
-from talas.audio.measurements import AnalysisResult
-from talas.audio.process import analyse_file
 from talas.core.database import Database
 from talas.core.jobs import JobRunner
-from talas.core.objects import folder_of, register_deletion
-from talas.core.storage import ObjectMissing, Storage
+from talas.core.objects import register_deletion
+from talas.core.storage import Storage
 from talas.domains.tracks import cleaning
-from talas.domains.tracks.analysis import service as analysis
-from talas.domains.tracks.analysis import sql
+from talas.domains.tracks.analysis import again
+from talas.domains.tracks.analysis.analyser import BROKE_DOWN, Analyser
 from talas.domains.tracks.queue import ANALYSE, DELETE_OBJECTS, AnalyseTrack
-
-# Twelve hours of stereo take 80 to 120 s, whatever their size; a large file may be dearer to read.
-CPU_LIMIT_S = 180.0
-CPU_LIMIT_PER_MEBIBYTE_S = 1.0
-MAX_CPU_LIMIT_S = 300.0
-# By the clock as well, on a machine that has other things to do.
-WALL_PER_CPU = 2.0
-WALL_GRACE_S = 30.0
-MEMORY_LIMIT_BYTES = 768 * 1024 * 1024
-BROKE_DOWN = "The file could not be analysed. Please upload it again."
-FILE_MISSING = "The file is missing from storage. Please upload it again."
-
-log = structlog.get_logger()
 
 
 class TrackJobs:
@@ -38,38 +16,17 @@ class TrackJobs:
     def __init__(self, db: Database, storage: Storage) -> None:
         self._db = db
         self._storage = storage
+        self._analyser = Analyser(db, storage)
 
     def register(self, runner: JobRunner) -> None:
-        runner.register(ANALYSE, AnalyseTrack, self.analyse, on_give_up=self.give_up)
+        runner.register(ANALYSE, AnalyseTrack, self._analyser.analyse, on_give_up=self.give_up)
         register_deletion(runner, DELETE_OBJECTS, self._storage)
         runner.every("tracks.clean", "17 * * * *", self.clean)
         runner.every("tracks.check_objects", "43 4 * * *", self.check_objects)
-
-    async def analyse(self, job: AnalyseTrack) -> None:
-        """Ends with the track ready or failed, or with nothing left of one deleted meanwhile."""
-        async with self._db.connection() as conn:
-            track = await sql.select_unanalysed(conn, job.track_id)
-            exists = track is not None or await sql.select_track_exists(conn, job.track_id)
-        if not exists:
-            await self._storage.delete_under(folder_of(job.storage_key))
-        if track is None:
-            return
-        try:
-            result = await self._measured(track)
-        except AudioError as error:
-            log.info("track.failed", track_id=track.id, reason=error.reason, detail=error.detail)
-            await self._fail(job, error.reason)
-        except ObjectMissing:
-            await self._fail(job, FILE_MISSING)
-        else:
-            await analysis.store_objects(self._storage, job.storage_key, result)
-            async with self._db.transaction() as conn:
-                alive = await analysis.set_ready(conn, track, job, result)
-            if not alive:
-                await self._clean_up_after_deletion(job)
+        runner.every("tracks.analyse_stale", "* * * * *", self.analyse_stale)
 
     async def give_up(self, job: AnalyseTrack) -> None:
-        await self._fail(job, BROKE_DOWN)
+        await self._analyser.fail(job, BROKE_DOWN)
 
     async def clean(self) -> None:
         await cleaning.delete_orphans(self._db, self._storage)
@@ -78,39 +35,5 @@ class TrackJobs:
     async def check_objects(self) -> None:
         await cleaning.fail_tracks_without_file(self._db, self._storage)
 
-    async def _measured(self, track: sql.UnanalysedRow) -> AnalysisResult:
-        local = self._storage.local_path(track.storage_key)
-        if local is not None:
-            return await self._analysed(local, track)
-        with tempfile.TemporaryDirectory(prefix="talas-") as folder:
-            copy = Path(folder) / "original"
-            await self._storage.download(track.storage_key, copy)
-            return await self._analysed(copy, track)
-
-    async def _analysed(self, path: Path, track: sql.UnanalysedRow) -> AnalysisResult:
-        cpu_limit_s = cpu_limit_of(await self._storage.size(track.storage_key))
-        try:
-            return await analyse_file(
-                path,
-                CONTAINERS[track.container],
-                wall_limit_s=WALL_PER_CPU * cpu_limit_s + WALL_GRACE_S,
-                cpu_limit_s=cpu_limit_s,
-                memory_limit_bytes=MEMORY_LIMIT_BYTES,
-            )
-        except FileNotFoundError as error:
-            raise ObjectMissing(track.storage_key) from error
-
-    async def _fail(self, job: AnalyseTrack, reason: str) -> None:
-        async with self._db.transaction() as conn:
-            await analysis.set_failed(conn, job.track_id, reason)
-
-    async def _clean_up_after_deletion(self, job: AnalyseTrack) -> None:
-        async with self._db.connection() as conn:
-            if await sql.select_track_exists(conn, job.track_id):
-                return
-        await self._storage.delete_under(folder_of(job.storage_key))
-
-
-def cpu_limit_of(size: int) -> float:
-    """Seconds of processor time for a file of ``size`` bytes."""
-    return min(MAX_CPU_LIMIT_S, CPU_LIMIT_S + CPU_LIMIT_PER_MEBIBYTE_S * size / 2**20)
+    async def analyse_stale(self) -> None:
+        await again.enqueue_stale(self._db)

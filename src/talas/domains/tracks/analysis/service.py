@@ -29,6 +29,12 @@ async def enqueue(conn: Connection, job: AnalyseTrack, *, user_id: int) -> None:
     await jobs.enqueue(conn, ANALYSE, job, priority=-waiting, unique=unique)
 
 
+async def enqueue_again(conn: Connection, job: AnalyseTrack) -> None:
+    """After all that people wait for."""
+    unique = f"{ANALYSE}:{job.track_id}"
+    await jobs.enqueue(conn, ANALYSE, job, priority=-LAST_PLACE - 1, unique=unique)
+
+
 async def store_objects(storage: Storage, storage_key: str, result: AnalysisResult) -> None:
     """The seek index, the waveform and the cover, under names that a second run overwrites."""
     await storage.put(sibling(storage_key, SEEK_INDEX), result.seek_index)
@@ -39,9 +45,10 @@ async def store_objects(storage: Storage, storage_key: str, result: AnalysisResu
 
 
 async def set_ready(
-    conn: Connection, track: sql.UnanalysedRow, job: AnalyseTrack, result: AnalysisResult
+    conn: Connection, track: sql.WaitingRow, job: AnalyseTrack, result: AnalysisResult
 ) -> bool:
-    """False when the track is not waiting any more. Its uploader hears of it."""
+    """False when the track is not waiting any more. Its uploader hears of it, unless it was ready
+    before."""
     facts, tags = result.measurements, result.measurements.tags
     row = sql.ReadyRow(
         id=track.id,
@@ -72,21 +79,32 @@ async def set_ready(
         artist=tags.artist and tags.artist[:MAX_TEXT],
         analysis_version=ANALYSIS_VERSION,
     )
-    title = await sql.update_track_ready(conn, row)
+    title = await sql.update_track_ready(conn, row, again=job.again)
     if title is None:
         return False
     if result.features is None:
         await sql.delete_features(conn, track.id)
     else:
         await sql.upsert_features(conn, track.id, version=FEATURES_VERSION, vector=result.features)
+    if track.status == "ready":
+        return True
     data = {"id": track.id, "status": "ready", "title": title}
     await publish(conn, USER_NOTIFY, user_id=track.user_id, type="track", data=data)
     return True
 
 
-async def set_failed(conn: Connection, track_id: int, reason: str) -> None:
+async def keep(conn: Connection, track_id: int, reason: str, *, looked_at: bool = True) -> None:
+    """A track that was analysed in vain stays ready, or failed, which it then is for ``reason``.
+    It is not stale any more, unless its file was not even looked at."""
+    version = ANALYSIS_VERSION if looked_at else None
+    await sql.update_track_kept(conn, track_id, error=reason, version=version)
+
+
+async def set_failed(
+    conn: Connection, track_id: int, reason: str, *, version: int = ANALYSIS_VERSION
+) -> None:
     """Nothing happens to a track that is gone or has failed already. Its uploader hears of it."""
-    failed = await sql.update_track_failed(conn, track_id, error=reason)
+    failed = await sql.update_track_failed(conn, track_id, error=reason, version=version)
     if failed is None:
         return
     user_id, title = failed
