@@ -8,8 +8,10 @@ from hashlib import sha256
 import asyncpg
 import grpc
 import pytest
+from prometheus_client import REGISTRY
 from tests.conftest import MakeSettings
 from tests.ports import free_port
+from tests.waiting import wait_until
 
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, TokenSigner, TokenType
@@ -20,6 +22,7 @@ from talas.v1.audio_stream_pb2_grpc import AudioStreamStub
 
 SIZE = 4 * 2**20
 KEY = "tracks/one/original"
+AN_ABORTED_STREAM = "talas_grpc_calls_total", {"method": "Stream", "status": "ABORTED"}
 INSERT = """
 WITH owner AS (
   INSERT INTO users (username, email, password_hash) VALUES ('ann', 'a@example.com', '')
@@ -80,7 +83,7 @@ async def test_who_takes_nothing_is_let_go_of(
                 timeout=60,
             )
             taken = len(next(call).data)
-            time.sleep(1.5)
+            wait_until(lambda: REGISTRY.get_sample_value(*AN_ABORTED_STREAM) == 1)
             with pytest.raises(grpc.RpcError) as raised:
                 taken += sum(len(chunk.data) for chunk in call)
             trailers = dict(raised.value.trailing_metadata())
