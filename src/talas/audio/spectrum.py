@@ -45,7 +45,8 @@ class Downsampler:
 class SpectrumStream:
     """Power spectra of windows that follow each other, 1.0 being a sine at full scale.
 
-    Each spectrum has `length // 2 + 1` values; the last window is filled up with zeros.
+    Each spectrum has `length // 2 + 1` values; the last window is filled up with zeros, and what is
+    shorter than a window lies in the middle of one.
     """
 
     def __init__(self, *, length: int, hop: int, batch: int) -> None:
@@ -53,20 +54,24 @@ class SpectrumStream:
         window = np.hanning(length + 1)[:length]
         self._window = (window * 2 / window.sum()).astype(np.float32)
         self._waiting: Mono = np.empty(0, np.float32)
+        self._begun = False
 
     def add(self, samples: Mono) -> Iterator[Frames]:
         """At most `batch` spectra at a time."""
         self._waiting = np.concatenate([self._waiting, samples])
         count = (len(self._waiting) - self._length) // self._hop + 1
         if count > 0:
+            self._begun = True
             yield from self._spectra(self._waiting, count)
             self._waiting = self._waiting[count * self._hop :]
 
     def finish(self) -> Iterator[Frames]:
         """The spectrum of what is left, where that is more than the windows before have seen."""
-        if len(self._waiting) > self._length - self._hop:
+        left = len(self._waiting)
+        if left > (self._length - self._hop if self._begun else 0):
+            start = 0 if self._begun else (self._length - left) // 2
             padded = np.zeros(self._length, np.float32)
-            padded[: len(self._waiting)] = self._waiting
+            padded[start : start + left] = self._waiting
             yield from self._spectra(padded, 1)
 
     def _spectra(self, samples: Mono, count: int) -> Iterator[Frames]:
