@@ -211,7 +211,7 @@ async def test_a_storm_of_tiny_frames_holds_nobody_up(
             await other.ask(type="ping")
             waits.append(asyncio.get_running_loop().time() - started)
         storm.cancel()
-        assert sorted(waits)[10] < 0.25
+        assert sorted(waits)[10] < 1
         assert process.memory_info().rss - before < 8 * 2**20
 
 

