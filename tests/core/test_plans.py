@@ -16,6 +16,11 @@ from talas.core import counts
 from talas.domains.chat.groups import sql as groups
 from talas.domains.chat.members import sql as members
 from talas.domains.chat.rooms import sql as rooms
+from talas.domains.following import sql as follows
+from talas.domains.following.feed import sql as feed
+from talas.domains.listening.comments import sql as comments
+from talas.domains.listening.likes import sql as likes
+from talas.domains.listening.plays import sql as plays
 from talas.domains.tracks.lists import sql as tracks
 from talas.domains.users import sql as users
 
@@ -33,6 +38,8 @@ ALTER TABLE tracks DISABLE TRIGGER USER;
 ALTER TABLE track_tags DISABLE TRIGGER USER;
 ALTER TABLE rooms DISABLE TRIGGER USER;
 ALTER TABLE room_members DISABLE TRIGGER USER;
+ALTER TABLE track_comments DISABLE TRIGGER USER;
+ALTER TABLE follows DISABLE TRIGGER USER;
 
 -- Half of the accounts are suspended, half of the rooms private: the oldest.
 INSERT INTO users (username, email, password_hash, first_name, status)
@@ -43,13 +50,13 @@ FROM generate_series(1, {ROWS}) AS n;
 -- The viewer has many that are shared, the owner many that are not: the newest.
 INSERT INTO tracks (
   user_id, title, artist, container, media_type, filename, content_hash, size, storage_key,
-  visibility, status, plays, likes
+  visibility, status, plays, likes, published_at
 )
 SELECT
   CASE WHEN n <= 5000 THEN {VIEWER} WHEN n > {ROWS - 5000} THEN {OWNER} ELSE 1 + n % 1000 END,
   left(md5(n::TEXT), 12), 'someone', 'wav', 'audio/wav', 'a.wav', sha256('a'), 1, n,
   CASE WHEN n % 10 = 0 OR n > {ROWS - 5000} THEN 'private' ELSE 'public' END, 'ready',
-  n * 31 % 9973, n * 37 % 997
+  n * 31 % 9973, n * 37 % 997, now() - make_interval(secs => n * 7919 % 100003)
 FROM generate_series(1, {ROWS}) AS n;
 
 INSERT INTO tags (name) SELECT 'tag-' || n FROM generate_series(1, 10001) AS n;
@@ -63,6 +70,25 @@ INSERT INTO rooms (name, name_key, is_private)
 SELECT left(md5(n::TEXT), 12), n, n <= {ROWS // 2} FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO room_members (room_id, user_id)
 SELECT id, 1 + id % 10000 FROM rooms UNION ALL SELECT 1, n FROM generate_series(10001, 50000) AS n;
+
+-- The listener likes and has heard much, and follows some; the owner is followed by many, and one
+-- track is talked of.
+INSERT INTO track_likes (user_id, track_id)
+SELECT CASE WHEN id % 4 = 3 THEN {VIEWER} ELSE 1 + id % 1000 END, id FROM tracks WHERE id % 5 = 0;
+INSERT INTO track_plays (user_id, track_id, played_at)
+SELECT user_id, track_id, created_at FROM track_likes;
+INSERT INTO track_comments (track_id, user_id, at_ms, content)
+SELECT CASE WHEN id % 2 = 0 THEN 1 ELSE id END, 1 + id % 1000, id, 'x'
+FROM tracks
+WHERE id % 5 = 0;
+INSERT INTO follows (follower_id, user_id)
+SELECT n, {OWNER} FROM generate_series(50001, 60000) AS n
+UNION ALL SELECT {VIEWER}, n FROM generate_series(100, 129) AS n;
+INSERT INTO counts
+SELECT 'shared_tracks', jsonb_build_object('user_id', user_id), count(*)
+FROM tracks
+WHERE status = 'ready' AND visibility = 'public'
+GROUP BY user_id;
 INSERT INTO count_changes SELECT 'other', '{{}}', 1 FROM generate_series(1, {FEW}) AS n;
 """
 
@@ -133,6 +159,16 @@ HOT: list[tuple[str, Arguments]] = [
     (members.SELECT_HAS_MEMBERS, (1,)),
     (members.SELECT_MEMBERSHIPS, (VIEWER,)),
     (groups.SELECT_GROUPS, (VIEWER, 20, 0)),
+    (likes.SELECT_PAGE, (VIEWER, 20, 0)),
+    (plays.SELECT_PAGE, (VIEWER, 20, 0)),
+    *by_sort(comments.PAGES, 1, 20, 40),
+    *by_sort(comments.PAGES_FROM_END, 1, 20, 40),
+    (follows.SELECT_FOLLOWERS, (OWNER, 20, 40)),
+    (follows.SELECT_FOLLOWERS_FROM_END, (OWNER, 20, 40)),
+    (follows.SELECT_FOLLOWING, (VIEWER, 20, 0)),
+    (follows.COUNT_FOLLOWING, (VIEWER,)),
+    (feed.SELECT_PAGE, (VIEWER, 20, 0)),
+    (feed.COUNT_PUBLISHED, (VIEWER,)),
     (groups.COUNT_GROUPS, (VIEWER,)),
 ]
 

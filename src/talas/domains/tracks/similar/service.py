@@ -1,8 +1,9 @@
 """Which tracks sound like another one.
 
-The analysis describes the sound of a track by a vector of features, kept as signed bytes. Two
-tracks are as different as their vectors are far apart (the Euclidean distance), so those that lie
-nearest are the most similar. They are found exactly, by measuring the distance to every track:
+The analysis describes the sound of a track by a vector of features, kept as signed bytes
+(talas.audio.features). Two tracks are as different as their vectors are far apart (the Euclidean
+distance), so those that lie nearest are the most similar. Vectors of another version of the
+analysis say nothing about these. They are found exactly, by measuring the distance to every track:
 with a million tracks that takes less time than to explain what an approximate index left out.
 """
 
@@ -21,13 +22,15 @@ from talas.domains.tracks.similar.sql import FeaturesRow
 MAX_SIMILAR = 50
 # How many of the nearest are tried, where many of them are not for everybody to see.
 _TRIED = (200, 2_000, 20_000)
-# The difference in each feature at which two tracks are half similar.
-_HALF = 32.0
+# The difference in each feature at which two tracks are half similar: half the spread that features
+# have over music of many kinds, in steps of the signed bytes that talas.audio.features gives out.
+_HALF = 12.0
 
 
 def similarity(distance: float, length: int) -> float:
-    """Of two vectors of so many signed bytes: 1 where they are the same, 1/2 where they differ by
-    32 steps of 255 in each feature (root mean square), and so on towards 0."""
+    """Of two vectors of so many signed bytes: 1 where they are the same, 1/2 where they differ in
+    each feature by half of its spread (root mean square), about 1/5 for two that have nothing to
+    do with each other, and so on towards 0."""
     return 1 / (1 + (distance / (_HALF * math.sqrt(length))) ** 2)
 
 
