@@ -62,21 +62,19 @@ class Database:
         *,
         application: str,
         max_connections: int | None = None,
-        max_idle: int | None = None,
+        idle_s: float = 0,
         lazily: bool = False,
     ) -> "Database":
-        """``max_idle``: how many connections are kept that nobody uses; each costs the server
-        10 MB and more. ``lazily``: none is made before it is needed; otherwise raises what asyncpg
-        raises where there is no database."""
+        """``idle_s``: after how many seconds a connection is closed that nobody uses; each costs
+        the server 10 MB and more. 0: as many as the settings say are kept. ``lazily``: none is made
+        before it is needed; otherwise raises what asyncpg raises where there is no database."""
         size = max_connections or settings.max_connections
-        if max_idle is None:
-            max_idle = max(1, settings.max_idle_connections)
         pool = await asyncpg.create_pool(
             settings.url,
             # A pool that keeps some open tries without end, and says so, while there is no server.
             min_size=0,
             max_size=size,
-            max_inactive_connection_lifetime=0,
+            max_inactive_connection_lifetime=idle_s,
             connection_class=_PooledConnection,
             server_settings={
                 "application_name": application,
@@ -94,7 +92,7 @@ class Database:
         except BaseException:
             pool.terminate()
             raise
-        return cls(pool, max_idle=min(size, max_idle))
+        return cls(pool, max_idle=min(size, max(1, settings.max_idle_connections)))
 
     def connection(self) -> "_Acquired":
         """A connection for reads, and for what one statement writes: each on its own.
@@ -131,6 +129,7 @@ class Database:
 
     async def _close_idle(self) -> None:
         while True:
+            await asyncio.sleep(IDLE_CHECK_S)
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 for _ in range(self.pool.get_idle_size() - self._max_idle):
                     conn = await self.pool.acquire()
@@ -138,7 +137,6 @@ class Database:
                         await conn.close()
                     finally:
                         await self.pool.release(conn)
-            await asyncio.sleep(IDLE_CHECK_S)
 
 
 class _Acquired:

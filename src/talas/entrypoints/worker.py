@@ -32,6 +32,7 @@ MAX_CONNECTIONS = 4
 DRAIN_S = 10.0
 HURRY_S = 3.0
 CONNECT_EVERY_S = 1.0
+IDLE_S = 1.0
 
 log = structlog.get_logger()
 
@@ -76,12 +77,11 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Database | None:
     """The pool, as soon as the database answers; None when told to stop before."""
     while not stop.is_set():
         try:
-            # Between two jobs there may be hours.
             return await Database.connect(
                 settings.database,
                 application="talas worker",
                 max_connections=MAX_CONNECTIONS,
-                max_idle=0,
+                idle_s=IDLE_S,
             )
         except Exception as error:
             if not is_unavailable(error) and not isinstance(error, OSError):

@@ -46,12 +46,14 @@ OPTIONS = [
     # Who asks more often whether the server lives is sent away.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 3),
+    ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 10 * 60 * 1000),
     # A client that reads nothing keeps what it was sent last only for so long.
     ("grpc.max_connection_age_ms", 6 * _HOURS),
     ("grpc.max_connection_age_grace_ms", 6 * _HOURS),
 ]
 MAX_CALLS = 4096
+PING_S = 5.0
 
 log = structlog.get_logger()
 
@@ -59,7 +61,7 @@ log = structlog.get_logger()
 async def serve_stream(settings: Settings, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set and all streams have ended. Raises OSError where it cannot
     listen."""
-    async with _open_service(settings) as (calls, service):
+    async with _open_service(settings) as (calls, db, service):
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         health = Health()
         audio_stream_pb2_grpc.add_AudioStreamServicer_to_server(service, server)  # type: ignore[no-untyped-call]
@@ -71,7 +73,9 @@ async def serve_stream(settings: Settings, stop: asyncio.Event) -> None:
         await health.set(SERVICE, HealthCheckResponse.SERVING)
         await server.start()
         log.info("stream.listening", host=settings.stream.host, port=settings.stream.port)
+        pinging = asyncio.create_task(_tell_health(health, db))
         await stop.wait()
+        pinging.cancel()
         await _drain(server, health, calls)
 
 
@@ -83,6 +87,20 @@ def _listen(server: grpc.aio.Server, host: str, port: int) -> None:
         raise OSError(str(error)) from None
     if bound != port:
         raise OSError(f"cannot listen on {address}")
+
+
+async def _tell_health(health: Health, db: Database) -> None:
+    """While the database does not answer, calls are better made elsewhere."""
+    while True:
+        await asyncio.sleep(PING_S)
+        try:
+            await db.ping()
+            status = HealthCheckResponse.SERVING
+        except Exception as error:  # whatever it was, nothing can be answered
+            log.warning("database.unavailable", error=str(error))
+            status = HealthCheckResponse.NOT_SERVING
+        for service in ("", SERVICE):
+            await health.set(service, status)
 
 
 async def _drain(server: grpc.aio.Server, health: Health, calls: Calls) -> None:
@@ -102,7 +120,7 @@ async def _drain(server: grpc.aio.Server, health: Health, calls: Calls) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _open_service(settings: Settings) -> AsyncIterator[tuple[Calls, AudioStream]]:
+async def _open_service(settings: Settings) -> AsyncIterator[tuple[Calls, Database, AudioStream]]:
     db = await Database.connect(
         settings.database,
         application="talas stream",
@@ -117,7 +135,7 @@ async def _open_service(settings: Settings) -> AsyncIterator[tuple[Calls, AudioS
     try:
         async with cleaning(streaming, db, events):
             await events.start()
-            yield calls, AudioStream(calls, db, storage, streaming)
+            yield calls, db, AudioStream(calls, db, storage, streaming)
     finally:
         for task in background:
             task.cancel()

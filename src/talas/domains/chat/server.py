@@ -24,6 +24,7 @@ from talas.domains.chat.socket import ChatSocket
 
 READ_CONNECTIONS = 4
 OWN_CONNECTIONS = 4
+OWN_IDLE_S = 60.0
 LAST_WORDS_S = 0.1
 BACKLOG = 1024
 SWEEP_S = 10.0
@@ -75,7 +76,10 @@ async def _until_stopped_or_broken(node: Node, stop: asyncio.Event) -> None:
 @contextlib.asynccontextmanager
 async def _open_node(settings: Settings) -> AsyncIterator[Node]:
     own_db = await Database.connect(
-        settings.database, application="talas chat writer", max_connections=OWN_CONNECTIONS
+        settings.database,
+        application="talas chat writer",
+        max_connections=OWN_CONNECTIONS,
+        idle_s=OWN_IDLE_S,
     )
     reading = min(READ_CONNECTIONS, settings.database.max_connections)
     db = await Database.connect(
