@@ -127,6 +127,15 @@ def test_tracks_are_listed_with_tags_and_true_likes(demo: Demo) -> None:
     assert uses[0][0] > 5 * uses[-1][0]
 
 
+def test_whom_one_follows_fills_the_feed(demo: Demo) -> None:
+    feed = demo.get("/feed", limit=100)
+    moments = [item["published_at"] for item in feed["data"]]
+    assert len(moments) == feed["pagination"]["total"] > 3
+    assert moments == sorted(moments, reverse=True)
+    followed = demo.rows("SELECT user_id FROM follows WHERE follower_id = 1")
+    assert {item["track"]["user_id"] for item in feed["data"]} <= {row[0] for row in followed}
+
+
 def test_what_was_said_is_numbered_without_gaps_by_members(demo: Demo) -> None:
     for place, column in (("rooms", "room_id"), ("conversations", "conversation_id")):
         gaps = (

@@ -146,6 +146,7 @@ def _print_summary(made: dict[str, int], audible: int) -> None:
     table.add_row(f"{made.get('tracks', 0):,}", "tracks that are listed, without a file")
     table.add_row(f"{audible:,}", "tracks that can be heard once a worker has analysed them")
     table.add_row(f"{made.get('track_likes', 0):,}", "likes")
+    table.add_row(f"{made.get('follows', 0):,}", "times that somebody follows somebody")
     table.add_row(f"{made.get('rooms', 0):,}", "rooms")
     table.add_row(f"{made.get('conversations', 0):,}", "conversations of two")
     table.add_row(f"{made.get('messages', 0):,}", "messages")

@@ -127,6 +127,7 @@ class Seeding:
                 "password everybody knows; --force adds it all the same"
             )
         await self._write_people()
+        await self._write_follows()
         await self._write_gear()
         await self._write_tracks()
         talking = Talking(self._conn, self.members, now=self._now, copy=self.copy)
@@ -181,6 +182,18 @@ class Seeding:
                 *(user_id, p.username, f"{p.username}@{DOMAIN}", password_hash),
                 *(p.first_name, p.last_name, p.bio, moment, moment),
             )
+
+    async def _write_follows(self) -> None:
+        """The demo's own account follows the most: its feed is the first that one looks at."""
+        count = len(self.members)
+        random = self._random("follows")
+        rows = (
+            (member.id, self.members[other].id)
+            for number, member in enumerate(self.members)
+            for other in some_of(random, count, min(count, 6 if number else 24))
+            if other != number
+        )
+        await self.copy("follows", "follower_id user_id", rows)
 
     async def _write_gear(self) -> None:
         kinds = GEAR.categories
