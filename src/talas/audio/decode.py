@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from talas.audio.containers import AAC, AIFF, FLAC, MP3, Container
+from talas.audio.containers import AAC, AIFF, FLAC, MP3, WAV, Container
 from talas.audio.errors import AudioError
 from talas.audio.positions import PacketPositions
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
@@ -38,6 +38,7 @@ _STILLS = frozenset({"mjpeg", "png", "webp", "bmp", "gif"})
 _USUAL_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 _READ_BYTES = 65536
 _READ_FAILURES = 16
+_WAV_PROBE_BYTES = 8192
 
 
 class Source:
@@ -106,7 +107,7 @@ class Source:
         self._most_seconds = MOST_CHANNEL_SAMPLES / counted_rate / self.channels
         # PCM cannot promise more than the file is long, though a file that was cut off may try.
         if not self.codec.startswith("pcm_"):
-            self._check_length(self._promised)
+            self._check_length(self._promised, promised=True)
 
     def _counted(self, frame: AudioFrame) -> AudioFrame:
         # Timestamps of damaged files jump. The samples themselves are the only clock kept.
@@ -115,9 +116,10 @@ class Source:
         self._check_length(self.seconds)
         return frame
 
-    def _check_length(self, seconds: float) -> None:
+    def _check_length(self, seconds: float, *, promised: bool = False) -> None:
         if seconds > MOST_SECONDS:
-            raise AudioError("The file is longer than 12 hours.")
+            says = " says that it" if promised else ""
+            raise AudioError(f"The file{says} is longer than 12 hours.")
         if seconds > self._most_seconds:
             raise AudioError(
                 f"The file holds too much audio: with {self.channels} channels at "
@@ -182,13 +184,19 @@ class Source:
 
 
 @contextmanager
-def open_source(file: BinaryIO, container: Container) -> Iterator[Source]:
+def open_source(
+    file: BinaryIO, container: Container, *, known_codec: bool = False
+) -> Iterator[Source]:
     """Opens `file` (seekable) with the demuxer of `container` and nothing else.
 
-    No other file and no address is ever opened, whatever the content asks for. Raises AudioError
-    where there is no audio in it that is accepted.
+    No other file and no address is ever opened, whatever the content asks for. Whoever says
+    `known_codec` has opened the whole file before. Raises AudioError where there is no audio in
+    it that is accepted.
     """
     options = {"protocol_whitelist": "file,pipe", "format_whitelist": container.demuxer}
+    if known_codec and container is WAV:
+        # FFmpeg looks for DTS in the first megabyte of PCM, for 30 ms.
+        options["probesize"] = str(_WAV_PROBE_BYTES)
     try:
         media = av.open(
             file,

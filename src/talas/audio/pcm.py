@@ -123,7 +123,7 @@ class _Reader:
 
         Raises _LostPlace before the first of them, or never.
         """
-        with open_source(self._file, self._container) as source:
+        with open_source(self._file, self._container, known_codec=True) as source:
             packets = source.audio_packets()
             if len(self._points) > 1:
                 yield from self._take(source, self._anchor(source, packets))
