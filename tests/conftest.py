@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from tests.ports import free_port
 
@@ -34,6 +35,15 @@ _UNSAFE_BUT_FAST = {
     "max_wal_size": "2GB",
     "autovacuum": "off",
 }
+
+# The same examples each time, however long each takes on a busy machine.
+hypothesis.settings.register_profile(
+    "talas",
+    deadline=None,
+    derandomize="TALAS_FUZZ_EXAMPLES" not in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("talas")
 
 AnswerT = TypeVar("AnswerT")
 
