@@ -86,26 +86,33 @@ CREATE TRIGGER user_blocks_unfollow AFTER INSERT ON user_blocks
     FOR EACH ROW EXECUTE FUNCTION unfollow_blocked();
 
 -- When everybody could hear a track for the first time; hiding and showing it again changes nothing.
+-- NULL stands for created_at in a track that was shared from the start, as those are that were there
+-- before this column: giving each of them a value would write them and all their indexes anew.
 ALTER TABLE tracks ADD COLUMN published_at TIMESTAMPTZ;
 
-UPDATE tracks
-SET published_at = created_at
-WHERE status = 'ready' AND visibility = 'public';
-
-CREATE INDEX tracks_published_idx ON tracks (user_id, published_at DESC, id DESC)
+CREATE INDEX tracks_published_idx
+    ON tracks (user_id, (coalesce(published_at, created_at)) DESC, id DESC)
+    INCLUDE (published_at, created_at)
     WHERE status = 'ready' AND visibility = 'public';
 
 CREATE FUNCTION set_published_at() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.published_at := CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE now() END;
+    NEW.published_at := CASE
+        WHEN OLD.status = 'ready' AND OLD.visibility = 'public' THEN NEW.created_at
+        ELSE now()
+    END;
     RETURN NEW;
 END
 $$;
 
-CREATE TRIGGER tracks_published BEFORE INSERT OR UPDATE OF status, visibility ON tracks
+CREATE TRIGGER tracks_published BEFORE UPDATE OF status, visibility ON tracks
     FOR EACH ROW WHEN (
-        NEW.status = 'ready' AND NEW.visibility = 'public' AND NEW.published_at IS NULL
+        NEW.published_at IS NULL
+        AND (
+            (OLD.status = 'ready' AND OLD.visibility = 'public')
+            <> (NEW.status = 'ready' AND NEW.visibility = 'public')
+        )
     )
     EXECUTE FUNCTION set_published_at();
 

@@ -62,8 +62,8 @@ def test_it_has_what_everybody_may_hear(
 def test_published_is_when_it_was_first_ready_and_public(
     api: ApiProcess, ann: Account, bob: Account, cat: Account
 ) -> None:
-    late, slow = audible_track(api, bob, visibility="private"), audible_track(api, cat)
-    run_sql(api, "UPDATE tracks SET status = 'processing', published_at = NULL WHERE id = $1", slow)
+    late = audible_track(api, bob, visibility="private")
+    slow = audible_track(api, cat, status="processing")
     first = audible_track(api, bob)
     assert feed(api, ann) == ([first], 1)
     run_sql(api, "UPDATE tracks SET status = 'ready' WHERE id = $1", slow)

@@ -19,10 +19,10 @@ WITH publishers AS MATERIALIZED (
   SELECT f.user_id
   FROM follows AS f
   CROSS JOIN LATERAL (
-    SELECT t.published_at, t.id
+    SELECT coalesce(t.published_at, t.created_at) AS published_at, t.id
     FROM tracks AS t
     WHERE t.user_id = f.user_id AND t.status = 'ready' AND t.visibility = 'public'
-    ORDER BY t.published_at DESC, t.id DESC
+    ORDER BY coalesce(t.published_at, t.created_at) DESC, t.id DESC
     LIMIT 1
   ) AS newest
   WHERE f.follower_id = $1
@@ -32,10 +32,10 @@ WITH publishers AS MATERIALIZED (
 SELECT found.id, found.published_at
 FROM publishers AS p
 CROSS JOIN LATERAL (
-  SELECT t.id, t.published_at
+  SELECT t.id, coalesce(t.published_at, t.created_at) AS published_at
   FROM tracks AS t
   WHERE t.user_id = p.user_id AND t.status = 'ready' AND t.visibility = 'public'
-  ORDER BY t.published_at DESC, t.id DESC
+  ORDER BY coalesce(t.published_at, t.created_at) DESC, t.id DESC
   LIMIT $2::BIGINT + $3::BIGINT
 ) AS found
 ORDER BY found.published_at DESC, found.id DESC
