@@ -21,7 +21,7 @@ async def test_nothing_promised_is_broken_whatever_is_killed(
     plan = Plan(seconds=8, clients=24, nodes=nodes, redis=redis)
     report = await check_on_own_databases(tmp_path, plan)
     assert report.broken == 0, report
-    assert report.acknowledged == report.sent > 30
+    assert report.acknowledged == report.sent > 10
     assert report.shown > 10 * report.sent
     assert report.connections > 24
     assert report.resumed > 24
