@@ -187,6 +187,8 @@ async def _serve_until_signal(server: Server, edge: Edge, context: ApiContext) -
         context.draining = True
         await asyncio.sleep(NOTICE_S)
         server.stop()  # type: ignore[no-untyped-call]
-        await edge.wait_until_idle(DRAIN_S)
+        if not await edge.wait_until_idle(DRAIN_S):
+            # What is made for hours on end would be waited for as long.
+            await context.part(Streaming).close()
     stopping.cancel()
     await serving

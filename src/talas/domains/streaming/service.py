@@ -107,7 +107,7 @@ class Streaming:
         task.add_done_callback(self._forgetting.discard)
 
     async def close(self) -> None:
-        """Ends every encoder."""
+        """Ends every encoder; who listens to one is cut off."""
         await self._segments.close()
         await self._encoders.close()
         for spool in self._spools.values():
