@@ -4,11 +4,13 @@ ffmpeg of the system is the peer, one thread, the same encoder. The mix is made 
 with the environment's `MUSIC=folder` the files of that folder follow each other in it instead.
 """
 
+import dataclasses
 import os
 import random
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -27,14 +29,28 @@ MIX_HOURS = 3.0
 PLACES = 15
 WARM = 50
 ROUNDS = 5
-RENDITION = "aac-128"
+RENDITION = "aac64"
 SEGMENT_S = 188 * 1024 / SAMPLE_RATE
+# Name in the API, FFmpeg's encoder, its muxer.
 FORMATS = (
-    ("mp3", ("-c:a", "libmp3lame", "-b:a", "128k", "-f", "mp3")),
-    ("aac", ("-c:a", "aac", "-b:a", "128k", "-f", "adts")),
-    ("opus", ("-c:a", "libopus", "-b:a", "128k", "-f", "ogg")),
-    ("flac", ("-c:a", "flac", "-f", "flac")),
+    ("mp3", "libmp3lame", "mp3"),
+    ("aac", "aac", "adts"),
+    ("opus", "libopus", "ogg"),
+    ("flac", "flac", "flac"),
 )
+# The library that Talas encodes with, and no Talas: what its build of an encoder can do.
+BARE = """
+import sys, av
+source, encoder, muxer, target = sys.argv[1:]
+with av.open(source) as media, av.open(target, "w", format=muxer) as out:
+    rate = 48_000 if encoder == "libopus" else media.streams.audio[0].rate
+    stream = out.add_stream(encoder, rate=rate, layout="stereo")
+    if encoder != "flac":
+        stream.bit_rate = 128_000
+    for frame in media.decode(audio=0):
+        out.mux(stream.encode(frame))
+    out.mux(stream.encode(None))
+"""
 
 
 def measure() -> Iterator[Figure]:
@@ -47,8 +63,8 @@ def measure() -> Iterator[Figure]:
             _, token = talas.sign_up("listener")
             mix_id, song_id = upload(talas, mix, token), upload(talas, song, token)
             yield from _segments(talas, token, mix_id, mix)
-            for format_name, arguments in FORMATS:
-                yield from _transcodes(talas, token, song_id, song, format_name, arguments)
+            for kind in FORMATS:
+                yield from _transcodes(talas, token, song_id, song, kind)
 
 
 def write_mix(target: Path, song: Path) -> None:
@@ -119,39 +135,39 @@ def _segments(talas: TalasServer, token: str, track_id: int, mix: Path) -> Itera
 
 
 def _transcodes(
-    talas: TalasServer,
-    token: str,
-    track_id: int,
-    song: Path,
-    format_name: str,
-    arguments: tuple[str, ...],
+    talas: TalasServer, token: str, track_id: int, song: Path, kind: tuple[str, str, str]
 ) -> Iterator[Figure]:
     """Each run begins a little later in the track, so that none finds another's in the cache."""
-    bitrate = "" if format_name == "flac" else "&bitrate=128"
-    stream = f"{talas.url}/api/v1/tracks/{track_id}/stream?format={format_name}{bitrate}"
-    ours, theirs, first = [], [], []
+    name, encoder, muxer = kind
+    bitrate = () if name == "flac" else ("-b:a", "128k")
+    query = f"format={name}" + ("" if name == "flac" else "&bitrate=128")
+    stream = f"{talas.url}/api/v1/tracks/{track_id}/stream?{query}"
+    ours, theirs, bare, first = [], [], [], []
     for number in range(ROUNDS):
         if shutil.which("ffmpeg"):
-            theirs.append(SECONDS * 1000 / _timed(lambda: _ffmpeg(song, *arguments)))
+            theirs.append(_speed(lambda: _ffmpeg(song, "-c:a", encoder, *bitrate, "-f", muxer)))
+        bare.append(_speed(lambda: _bare(song, encoder, muxer)))
         answer = _Taken(f"{stream}&start={number / 100 + 0.01}", token)
         ours.append(SECONDS * 1000 / answer.whole_ms)
         first.append(answer.first_ms)
     yield limit_figure(
-        f"transcode to {format_name}, first byte",
+        f"transcode to {name}, first byte",
         statistics.median(first),
         most=300,
         unit="ms",
         detail=f"worst {max(first):,.0f} ms",
     )
     if theirs:
-        yield ratio_figure(
-            f"transcode to {format_name}, 5-minute flac",
+        figure = ratio_figure(
+            f"transcode to {name}, 5-minute flac",
             ours=ours,
             theirs=theirs,
             least=0.9,
             unit="x real time",
             peer="ffmpeg -threads 1",
         )
+        beside = f"{figure.detail}; PyAV alone {statistics.median(bare):,.0f}"
+        yield dataclasses.replace(figure, detail=beside)
 
 
 class _Taken:
@@ -175,11 +191,25 @@ def _timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+def _speed(work: Callable[[], object]) -> float:
+    """Times real time."""
+    return SECONDS * 1000 / _timed(work)
+
+
 def _get(url: str, token: str) -> bytes:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         data: bytes = answer.read()
     return data
+
+
+def _bare(source: Path, encoder: str, muxer: str) -> None:
+    target = str(source.with_name("bare"))
+    subprocess.run(
+        [sys.executable, "-c", BARE, str(source), encoder, muxer, target],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _ffmpeg_piece(mix: Path, at: float) -> None:
