@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 RATE = 192_000
 
 _CELL = 64
-# FFmpeg's interpolation reaches 32 samples to each side at most, less than a cell. With its 32 weights of
-# both signs no value in between can be more than 2.3 times as high as the samples around it.
+# FFmpeg's interpolation reaches 32 samples to each side at most, less than a cell. With its 32
+# weights of both signs no value in between can be more than 2.4 times as high as those around it.
 _MOST_OVERSHOOT = 2.5
 
 
