@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from tests.ports import free_port
-
-import grpc
 
 SERVE = [sys.executable, "-m", "talas", "serve"]
 STREAM = [sys.executable, "-m", "talas", "stream"]
