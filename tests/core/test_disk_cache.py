@@ -234,3 +234,33 @@ def test_using_an_entry_writes_little(cache: DiskCache, monkeypatch: pytest.Monk
     found = cache.find("a/1")
     assert found is not None
     assert time.time() - found.used_at < 10
+
+
+@pytest.mark.parametrize("gone", ["usage", "entries", ".incoming", "."])
+def test_what_was_removed_by_hand_is_made_again(cache: DiskCache, gone: str) -> None:
+    cache.put("a/1", bytes(1000))
+    draft = cache.draft("a/2")
+    assert draft is not None
+    if (cache.root / gone).is_dir():
+        shutil.rmtree(cache.root / gone)
+    else:
+        (cache.root / gone).unlink()
+    left = cache.usage().bytes
+    with draft:
+        draft.append(bytes(10))
+    cache.check()
+    assert cache.put("b/1", bytes(500))
+    assert cache.read("b/1") == bytes(500)
+    assert cache.counted_bytes() >= left + 500
+    assert cache.recount() == left + 500
+    assert drafts(cache) == []
+
+
+def test_a_cache_that_cannot_come_back_says_so(cache: DiskCache) -> None:
+    cache.put("a/1", b"one")
+    shutil.rmtree(cache.root)
+    cache.root.write_bytes(b"")
+    assert cache.read("a/1") is None
+    for attempt in (cache.check, cache.counted_bytes, lambda: cache.draft("a/1")):
+        with pytest.raises(OSError, match=r"exists|directory"):
+            attempt()

@@ -7,10 +7,14 @@ finds all of it or nothing, one process at a time makes it, and what a killed ma
 unlocked, so that the next one takes over. How many bytes there are is counted in a file; a walk
 through all entries, made when they are too many, puts the count right again. When an entry was last
 used is the time of its file.
+
+Whoever empties or removes the folder by hand loses what was in it, and nothing else: it is made
+again when it is next needed.
 """
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import heapq
 import os
@@ -22,6 +26,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from talas.core.cache_files import Entry, make_private, remove_empty, walk
 from talas.core.file_lock import FileLock, open_private
 from talas.core.settings import SettingsError, StreamSettings
 from talas.core.shared_count import SharedCount
@@ -39,14 +44,6 @@ _EVICTING = "evicting.lock"
 
 class CacheFull(Exception):
     """There is no room for it, whatever else goes."""
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """``size`` in bytes; ``used_at`` in seconds since 1970."""
-
-    path: Path
-    size: int
-    used_at: float
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -71,7 +68,8 @@ class DiskCache:
         self.size = size
         self._entries = root / ENTRIES
         self._drafts = root / DRAFTS
-        self._count = SharedCount(root / _USAGE)
+        self._tops = (self._entries, self._drafts)
+        self._count = SharedCount(root / _USAGE, self._restore)
         try:
             self._make_folders()
         except OSError as error:
@@ -87,18 +85,25 @@ class DiskCache:
     def _make_folders(self) -> None:
         self.root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.root, self._entries, self._drafts):
-            _make_private(folder)
+            make_private(folder)
         self._count.create()
 
+    def _restore(self) -> None:
+        """Somebody has cleared the cache by hand, or only its count."""
+        self._make_folders()
+        self.recount()
+
     def find(self, key: str) -> Entry | None:
-        """The entry, which counts as used now."""
+        """The entry, which counts as used now. One that cannot be reached is none."""
         path = self._entries / key
         try:
             found = path.stat()
-            if time.time() - found.st_mtime > TOUCH_EVERY_S:
-                os.utime(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
+        if time.time() - found.st_mtime > TOUCH_EVERY_S:
+            # It may just have gone, or the disk may only be read any more.
+            with contextlib.suppress(OSError):
+                os.utime(path)
         return Entry(path, found.st_size, found.st_mtime)
 
     def read(self, key: str) -> bytes | None:
@@ -106,15 +111,15 @@ class DiskCache:
         entry = self.find(key)
         try:
             return entry.path.read_bytes() if entry else None
-        except FileNotFoundError:
+        except OSError:
             return None
 
     def draft(self, key: str) -> "Draft | None":
-        """The right to make this entry; None while another maker, of any process, has it."""
+        """The right to make this entry; None while another maker, of any process, has it. Raises
+        OSError where the folder cannot be written to."""
         path = self.draft_path(key)
         if not self._drafts.exists():
-            # Somebody has cleared the cache by hand.
-            self._make_folders()
+            self._restore()
         while True:
             file = open_private(path)
             try:
@@ -152,29 +157,32 @@ class DiskCache:
         """Removes all entries below a folder; how many bytes they had. A draft that is being made
         stays its maker's."""
         folder = self._entries / prefix
-        freed = sum(self._remove(entry) for entry in _walk(folder))
-        _remove_empty(folder)
+        freed = sum(self._remove(entry) for entry in walk(folder))
+        remove_empty(folder, self._tops)
         return freed
 
     def clear(self) -> int:
         """Removes every entry, and the drafts that nobody makes any more; how many bytes."""
-        freed = sum(self._remove(entry) for entry in _walk(self._entries))
+        freed = sum(self._remove(entry) for entry in walk(self._entries))
         for folder in self.folders():
-            _remove_empty(self._entries / folder)
+            remove_empty(self._entries / folder, self._tops)
         freed += self.clean()
         self.recount()
         return freed
 
     def clean(self) -> int:
         """Removes what makers left behind that were killed; how many bytes."""
-        return sum(self._remove_abandoned(entry) for entry in _walk(self._drafts))
+        return sum(self._remove_abandoned(entry) for entry in walk(self._drafts))
 
     def folders(self) -> list[str]:
         """The first parts of all keys."""
-        return [item.name for item in os.scandir(self._entries)]
+        try:
+            return [item.name for item in os.scandir(self._entries)]
+        except FileNotFoundError:
+            return []
 
     def usage(self) -> Usage:
-        entries, drafts = list(_walk(self._entries)), list(_walk(self._drafts))
+        entries, drafts = list(walk(self._entries)), list(walk(self._drafts))
         return Usage(
             files=len(entries),
             bytes=sum(entry.size for entry in entries),
@@ -194,7 +202,8 @@ class DiskCache:
 
     def take_room(self, size: int) -> None:
         """Counts so many bytes more, and lets go of what was used least where the cache's size or
-        the disk's reserve asks for it. Raises CacheFull where that does not help."""
+        the disk's reserve asks for it. Raises CacheFull where that does not help, OSError where
+        the folder cannot be written to."""
         # Before it is counted: evicting sets the count to what lies on the disk.
         if self._count.value() + size > self.size:
             self._evict(int(self.size * KEPT_SHARE) - size)
@@ -207,13 +216,24 @@ class DiskCache:
             self._count.add(-size)
             raise CacheFull
 
+    def check(self) -> None:
+        """Raises CacheFull where there is no room for any more, OSError where drafts cannot be
+        made."""
+        self.take_room(0)
+        if not self._drafts.exists():
+            self._restore()
+        if not os.access(self._drafts, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._drafts))
+
     def give_back(self, size: int) -> None:
         self._count.add(-size)
 
     def place(self, key: str, draft: Path) -> None:
-        """Renames a whole draft to its key."""
+        """Renames a whole draft to its key. Raises FileNotFoundError where the draft has gone."""
         path = self._entries / key
         for _ in range(10):
+            if not self._entries.exists():
+                self._make_folders()
             path.parent.mkdir(parents=True, exist_ok=True)
             replaced = path.stat().st_size if path.exists() else 0
             # Another process may remove the folder, which was empty, at this very moment.
@@ -243,30 +263,30 @@ class DiskCache:
             lock.release()
 
     def _shrink(self, most: int) -> int:
-        entries = [(entry.used_at, str(entry.path), entry) for entry in _walk(self._entries)]
+        entries = [(entry.used_at, str(entry.path), entry) for entry in walk(self._entries)]
         left = sum(entry.size for _, _, entry in entries)
-        left += sum(draft.size for draft in _walk(self._drafts))
+        left += sum(draft.size for draft in walk(self._drafts))
         heapq.heapify(entries)
         while entries and left > most:
             entry = heapq.heappop(entries)[2]
             with contextlib.suppress(FileNotFoundError):
                 entry.path.unlink()
             left -= entry.size
-            _remove_empty(entry.path.parent)
+            remove_empty(entry.path.parent, self._tops)
         return left
 
     def _only_drafts_left(self) -> bool:
-        return next(_walk(self._entries), None) is None
+        return next(walk(self._entries), None) is None
 
     def _everything(self) -> Iterator[Entry]:
-        yield from _walk(self._entries)
-        yield from _walk(self._drafts)
+        yield from walk(self._entries)
+        yield from walk(self._drafts)
 
     def _remove(self, entry: Entry) -> int:
         with contextlib.suppress(FileNotFoundError):
             entry.path.unlink()
             self._count.add(-entry.size)
-            _remove_empty(entry.path.parent)
+            remove_empty(entry.path.parent, self._tops)
             return entry.size
         return 0
 
@@ -316,8 +336,10 @@ class Draft:
         """Nothing happens to what was published or discarded already."""
         if self._file.closed:
             return
-        self.path.unlink(missing_ok=True)
-        self._cache.give_back(self.size)
+        # Who could not use the folder has been told already.
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            self._cache.give_back(self.size)
         # Closing unlocks. Who waited for that finds that the name is gone.
         self._file.close()
 
@@ -335,16 +357,6 @@ async def take_draft(cache: DiskCache, key: str) -> Draft | None:
         raise
 
 
-def _make_private(folder: Path) -> None:
-    """For the owner of the folder around it alone, also when root came first."""
-    if folder.is_dir():
-        return
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        owner = folder.parent.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
-
-
 def _lock(file: BinaryIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -358,30 +370,3 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _walk(folder: Path) -> Iterator[Entry]:
-    """Every file below; what goes meanwhile is left out."""
-    pending = [str(folder)]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as items:
-                for item in items:
-                    if item.is_dir(follow_symlinks=False):
-                        pending.append(item.path)
-                        continue
-                    with contextlib.suppress(FileNotFoundError):
-                        found = item.stat(follow_symlinks=False)
-                        yield Entry(Path(item.path), found.st_size, found.st_mtime)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-
-
-def _remove_empty(folder: Path) -> None:
-    """The folder and those around it, up to the first that holds something."""
-    while folder.name not in (ENTRIES, DRAFTS):
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import io
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ _NUMBER = struct.Struct("<q")
 class SharedCount:
     """Never below 0. A file that is not whole counts as 0."""
 
-    def __init__(self, path: Path) -> None:
-        """``create`` makes the file."""
+    def __init__(self, path: Path, restore: Callable[[], None]) -> None:
+        """``restore`` is called where the file has gone; it calls ``create``, which makes it."""
         self._path = path
+        self._restore = restore
 
     def create(self) -> None:
         open_private(self._path).close()
@@ -47,7 +49,14 @@ class SharedCount:
     def _held(self) -> Iterator[tuple[int, int]]:
         """The open file and the number, which nobody else changes within the block. Opened each
         time, since a lock is one of the open file, which threads would share."""
-        with self._path.open("r+b", buffering=0) as file:
+        with self._open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             raw = os.pread(file.fileno(), _NUMBER.size, 0)
             yield file.fileno(), _NUMBER.unpack(raw)[0] if len(raw) == _NUMBER.size else 0
+
+    def _open(self) -> io.FileIO:
+        try:
+            return self._path.open("r+b", buffering=0)
+        except FileNotFoundError:
+            self._restore()
+            return self._path.open("r+b", buffering=0)

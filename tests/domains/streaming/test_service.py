@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -271,3 +272,47 @@ async def test_what_was_forgotten_does_not_come_back(
     assert len(content) == pytest.approx(SECONDS * 8000, rel=0.02)
     await until(lambda: os.listdir(cache.root / DRAFTS) == [])
     assert kept(cache) == []
+
+
+@pytest.mark.parametrize("left", [[DRAFTS], [], None], ids=["drafts", "empty", "nothing"])
+async def test_a_cache_emptied_by_hand_is_filled_again(
+    streaming: Streaming, recording: Recording, cache: DiskCache, left: list[str] | None
+) -> None:
+    rendition = rendition_of(recording, "aac64")
+    wanted = Wanted(format="wav", bitrate=0)
+    assert await streaming.segment(recording, rendition, 4)
+    for path in cache.root.iterdir():
+        if path.name not in (left or []):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if left is None:
+        cache.root.rmdir()
+    assert len(await heard(streaming, recording, wanted)) == SECONDS * RATE * 4 + 44
+    assert await streaming.segment(recording, rendition, 4)
+    assert len(kept(cache)) == 2
+    assert (await streaming.transcode(recording, wanted)).entry is not None
+
+
+async def test_without_a_cache_all_is_served_and_nothing_kept(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    shutil.rmtree(cache.root)
+    cache.root.write_bytes(b"")
+    assert await streaming.segment(recording, rendition_of(recording, "aac64"), 4)
+    content = await heard(streaming, recording, Wanted(format="wav", bitrate=0))
+    assert len(content) == SECONDS * RATE * 4 + 44
+
+
+async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
+    async with contextlib.aclosing(streaming.listen(transcode)) as chunks:
+        content = await anext(chunks)
+        shutil.rmtree(cache.root)
+        content += b"".join([chunk async for chunk in chunks])
+    assert len(content) == SECONDS * RATE * 4 + 44
+
+
+async def heard(streaming: Streaming, recording: Recording, wanted: Wanted) -> bytes:
+    transcode = await streaming.transcode(recording, wanted)
+    return b"".join([chunk async for chunk in streaming.listen(transcode)])

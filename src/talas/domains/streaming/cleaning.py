@@ -85,5 +85,7 @@ async def _sweep(db: Database, cache: DiskCache) -> None:
 
 async def _tell_size(cache: DiskCache) -> None:
     while True:
-        CACHE_BYTES.set(await asyncio.to_thread(cache.counted_bytes))
+        # Without a folder that can be used there is nothing to tell; who serves logs it.
+        with contextlib.suppress(OSError):
+            CACHE_BYTES.set(await asyncio.to_thread(cache.counted_bytes))
         await asyncio.sleep(_TELL_EVERY_S)

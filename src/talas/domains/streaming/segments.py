@@ -132,10 +132,11 @@ def segment_key(recording: Recording, rendition: Rendition, number: int) -> str:
 
 
 def _keep(draft: Draft, data: bytes) -> None:
-    """A cache without room is no reason not to serve what was made."""
+    """A cache without room, or one that has gone, is no reason not to serve what was made."""
     try:
         draft.append(data)
+        draft.publish()
     except CacheFull:
         log.warning("cache.no_room", key=draft.key, size=len(data))
-        return
-    draft.publish()
+    except OSError as error:
+        log.warning("cache.unusable", error=str(error))

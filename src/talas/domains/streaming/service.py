@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from talas.audio.encoding_orders import ENCODER_VERSION, TranscodeOrder
 from talas.audio.renditions import Rendition, rendition_named
-from talas.core.disk_cache import CacheFull, DiskCache, Entry
+from talas.core.cache_files import Entry
+from talas.core.disk_cache import CacheFull, DiskCache
 from talas.core.errors import InvalidData, NotFound, StorageFull
 from talas.core.storage import Storage, read_file
 from talas.domains.streaming.access import Recording
@@ -23,6 +25,8 @@ from talas.domains.streaming.segments import SLOT_WAIT_S, Segments
 from talas.domains.streaming.slots import EncoderSlots, cores
 from talas.domains.streaming.spools import Spool
 from talas.domains.streaming.transcodes import Wanted, order_of
+
+log = structlog.get_logger()
 
 LARGEST_SHARE = 0.5
 """Of the cache, that one transcode may take."""
@@ -151,8 +155,11 @@ class Streaming:
 
     def _has_room(self) -> bool:
         try:
-            self.cache.take_room(0)
+            self.cache.check()
         except CacheFull:
+            return False
+        except OSError as error:
+            log.warning("cache.unusable", error=str(error))
             return False
         return True
 

@@ -149,7 +149,14 @@ class Spool:
         finally:
             self._heard_path.unlink(missing_ok=True)
         if not self.forgotten:
+            await self._keep(draft)
+
+    async def _keep(self, draft: Draft) -> None:
+        """Who listens has the open file, whatever became of the folder."""
+        try:
             await in_thread(draft.publish)
+        except OSError as error:
+            log.warning("cache.unusable", error=str(error))
 
     async def _follow(self) -> bool:
         """Grows with another process's draft; False where that one was given up before its first
