@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from obstore.store import MemoryStore
@@ -28,7 +29,7 @@ from talas.domains.streaming.access import Recording
 from talas.domains.streaming.errors import EncodersBusy, EncodingFailed
 from talas.domains.streaming.segments import segment_key
 from talas.domains.streaming.service import Streaming, rendition_of
-from talas.domains.streaming.transcodes import Wanted
+from talas.domains.streaming.transcodes import Wanted, order_of
 
 __all__ = ["small_disk"]
 
@@ -316,3 +317,28 @@ async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
 async def heard(streaming: Streaming, recording: Recording, wanted: Wanted) -> bytes:
     transcode = await streaming.transcode(recording, wanted)
     return b"".join([chunk async for chunk in streaming.listen(transcode)])
+
+
+@pytest.mark.parametrize(
+    ("loudness", "peak", "wanted", "gain"),
+    [
+        (-20.0, -12.0, -14.0, 6.0),
+        (-20.0, -12.0, None, 0.0),
+        (-20.0, -3.0, -14.0, 2.0),
+        (-9.0, 0.5, -9.0, -1.5),
+        (-9.0, -0.333, -9.0, -0.67),
+        (-60.0, -50.0, -20.0, 40.0),
+        (None, None, -14.0, 0.0),
+    ],
+)
+def test_the_gain_that_is_asked_for_stops_at_the_peak(
+    recording: Recording,
+    loudness: float | None,
+    peak: float | None,
+    wanted: float | None,
+    gain: float,
+) -> None:
+    measured = msgspec.structs.replace(recording, loudness_lufs=loudness, peak_dbtp=peak)
+    order = order_of(measured, Wanted(format="wav", bitrate=0, loudness=wanted), None)
+    assert order.gain_db == pytest.approx(gain, abs=0.011)
+    assert peak is None or wanted is None or peak + order.gain_db <= -1

@@ -1,5 +1,6 @@
 """What a listener may ask a transcode to be."""
 
+import math
 from collections.abc import Mapping
 from typing import get_args
 
@@ -11,6 +12,7 @@ from talas.audio.encoding_orders import (
     Format,
     FormatName,
     TranscodeOrder,
+    gain_db,
     transcode_order,
 )
 from talas.audio.seeking import SeekIndex
@@ -21,11 +23,6 @@ FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
 DEFAULT_BITRATE = 128
 QUIETEST_LUFS = -40.0
 LOUDEST_LUFS = -5.0
-PEAK_CEILING_DBTP = -1.0
-"""Nothing is made louder than that its true peak stays below this: EBU R 128 s1 leaves as much room
-for what lossy codecs add."""
-
-MAX_GAIN_DB = 30.0
 MOST_SECONDS = 12 * 3600.0
 
 
@@ -72,19 +69,16 @@ def order_of(recording: Recording, wanted: Wanted, index: SeekIndex | None) -> T
         format=wanted.format,
         bitrate=wanted.bitrate,
         start_seconds=wanted.start,
-        gain_db=gain_db(recording, wanted.loudness),
+        gain_db=_gain_db(recording, wanted.loudness),
         index=index,
     )
 
 
-def gain_db(recording: Recording, loudness: float | None) -> float:
-    """What brings the track to that loudness, as far as its true peak allows it. Silence stays."""
-    if loudness is None or recording.loudness_lufs is None or recording.peak_dbtp is None:
+def _gain_db(recording: Recording, loudness: float | None) -> float:
+    """To a hundredth, as keys of the cache name it; downwards, so that the peak stays below."""
+    if loudness is None:
         return 0.0
-    gain = min(loudness - recording.loudness_lufs, MAX_GAIN_DB)
-    if gain > 0:
-        gain = max(0.0, min(gain, PEAK_CEILING_DBTP - recording.peak_dbtp))
-    return round(gain, 2)
+    return math.floor(gain_db(loudness, recording.loudness_lufs, recording.peak_dbtp) * 100) / 100
 
 
 def _bitrate(text: str | None, name: str) -> int:
