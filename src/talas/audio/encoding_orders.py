@@ -5,6 +5,7 @@ Whoever writes an order has the seek index; whoever carries it out has nothing b
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from talas.audio.renditions import (
 from talas.audio.seeking import SeekIndex, SeekPoint
 
 ENCODER_VERSION = 1
-"""Goes into the cache's keys: another one where the same order gives other bytes."""
+"""Another one where the same order gives other bytes: see `encoder_name`."""
 
 BITRATES = (64, 96, 128, 192, 256, 320)
 """In kbit/s, for the formats that take one."""
@@ -35,6 +36,16 @@ _LOOKAHEAD_FRAMES = 2
 _TRANSCODE_POINTS_SECONDS = 5
 _OGG_OVERHEAD = 1.02
 _HEADERS = 4096
+
+
+@cache
+def encoder_name() -> str:
+    """What the bytes of an encode depend on besides its order, short, for names of files: our
+    version and PyAV's, whose wheels bring FFmpeg along."""
+    # Not at the top: the encoding subprocess has no need of it, and little time.
+    from importlib.metadata import version
+
+    return f"{ENCODER_VERSION}av{version('av')}"
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import msgspec
 import psutil
 import pytest
@@ -342,3 +343,14 @@ def test_the_gain_that_is_asked_for_stops_at_the_peak(
     order = order_of(measured, Wanted(format="wav", bitrate=0, loudness=wanted), None)
     assert order.gain_db == pytest.approx(gain, abs=0.011)
     assert peak is None or wanted is None or peak + order.gain_db <= -1
+
+
+async def test_what_is_kept_names_its_encoder(
+    streaming: Streaming, recording: Recording, cache: DiskCache
+) -> None:
+    """Another FFmpeg encodes to other bytes, which must not be taken for these."""
+    version = f"av{av.__version__}-"
+    assert version in segment_key(recording, rendition_of(recording, "aac64"), 0)
+    transcode = await streaming.transcode(recording, Wanted(format="mp3", bitrate=64))
+    assert version in transcode.key
+    assert version in transcode.etag

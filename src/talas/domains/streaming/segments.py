@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from talas.audio.encoding_orders import ENCODER_VERSION, segment_order
+from talas.audio.encoding_orders import encoder_name, segment_order
 from talas.audio.renditions import Rendition, segment_count
 from talas.core.disk_cache import CacheFull, DiskCache, Draft, take_draft
 from talas.core.errors import NotFound
@@ -127,7 +127,7 @@ class Segments:
 def segment_key(recording: Recording, rendition: Rendition, number: int) -> str:
     """Where a segment lies in the cache. Another length, by a later analysis, ends otherwise."""
     audio = recording.analysed()
-    made = f"{rendition.name}-{ENCODER_VERSION}-{audio.samples}"
+    made = f"{rendition.name}-{encoder_name()}-{audio.samples}"
     return f"{recording.folder}/{made}/{number}.m4s"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from talas.audio.encoding_orders import ENCODER_VERSION, TranscodeOrder
+from talas.audio.encoding_orders import TranscodeOrder, encoder_name
 from talas.audio.renditions import Rendition, rendition_named
 from talas.core.cache_files import Entry
 from talas.core.disk_cache import CacheFull, DiskCache
@@ -176,5 +176,5 @@ def transcode_key(recording: Recording, order: TranscodeOrder) -> str:
     """Where a transcode lies in the cache: its name says all that its bytes depend on."""
     audio = recording.analysed()
     parts = (order.format, order.bitrate, f"{order.gain_db:+.2f}dB", order.start)
-    name = "-".join(map(str, (*parts, ENCODER_VERSION, audio.samples)))
+    name = "-".join(map(str, (*parts, encoder_name(), audio.samples)))
     return f"{recording.folder}/stream/{name}"
