@@ -228,7 +228,7 @@ class DiskCache:
     def give_back(self, size: int) -> None:
         self._count.add(-size)
 
-    def place(self, key: str, draft: Path) -> None:
+    def place(self, key: str, draft: Path) -> Path:
         """Renames a whole draft to its key. Raises FileNotFoundError where the draft has gone."""
         path = self._entries / key
         for _ in range(10):
@@ -240,7 +240,7 @@ class DiskCache:
             with contextlib.suppress(FileNotFoundError):
                 draft.replace(path)
                 self._count.add(-replaced)
-                return
+                return path
         raise FileNotFoundError(path)
 
     def _has_room(self) -> bool:
@@ -327,10 +327,11 @@ class Draft:
                 raise CacheFull from error
             raise
 
-    def publish(self) -> None:
-        """Whoever reads the draft keeps what they have open."""
-        self._cache.place(self.key, self.path)
+    def publish(self) -> Path:
+        """Where it lies from now on. Whoever reads the draft keeps what they have open."""
+        path = self._cache.place(self.key, self.path)
         self._file.close()
+        return path
 
     def discard(self) -> None:
         """Nothing happens to what was published or discarded already."""

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +236,59 @@ async def test_an_original_elsewhere_is_fetched_once(
         await remote.delete(KEY)
         assert await streaming.segment(recording, rendition, 0)
         assert (await streaming.original(recording)).read_bytes() == sound
+
+
+class SlowStorage(Storage):
+    """Elsewhere; reading gets through once ``open`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore(), None)
+        self.reading, self.open = asyncio.Event(), asyncio.Event()
+
+    async def read_range(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        self.reading.set()
+        await self.open.wait()
+        async with contextlib.aclosing(super().read_range(key, start, end)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+@pytest.mark.parametrize("kind", ["segment", "transcode"])
+async def test_no_place_is_held_while_an_original_is_fetched(
+    cache: DiskCache, recording: Recording, sound: bytes, kind: str
+) -> None:
+    remote = SlowStorage()
+    await remote.put(KEY, sound)
+    async with running(remote, cache, encoders=1) as streaming:
+        wanted = Wanted(format="mp3", bitrate=64)
+        work = (
+            streaming.segment(recording, rendition_of(recording, "aac64"), 4)
+            if kind == "segment"
+            else heard(streaming, recording, wanted)
+        )
+        waiting = asyncio.create_task(work)
+        await remote.reading.wait()
+        place = FileLock(cache.root / f"{kind}-0.lock")
+        assert place.try_exclusive()
+        place.release()
+        remote.open.set()
+        assert await waiting
+
+
+async def test_an_original_that_comes_late_is_forgotten_too(
+    cache: DiskCache, recording: Recording, sound: bytes
+) -> None:
+    """Its track is deleted while it is being fetched."""
+    remote = SlowStorage()
+    await remote.put(KEY, sound)
+    async with running(remote, cache) as streaming:
+        fetching = asyncio.create_task(streaming.original(recording))
+        await remote.reading.wait()
+        streaming.forget(recording.folder)
+        await asyncio.sleep(0)
+        remote.open.set()
+        await fetching
+        await until(lambda: kept(cache) == [] == os.listdir(cache.root / DRAFTS))
 
 
 async def test_a_full_disk_keeps_nothing_and_serves_all(

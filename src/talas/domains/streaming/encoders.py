@@ -44,7 +44,7 @@ class Encoders:
     def __init__(self, storage: Storage, cache: DiskCache) -> None:
         self._storage = storage
         self._cache = cache
-        self._fetches: Flights[None] = Flights()
+        self._fetches: Flights[Path | None] = Flights()
         self._indexes: OrderedDict[str, SeekIndex] = OrderedDict()
 
     async def run(
@@ -86,7 +86,9 @@ class Encoders:
             return local
         key = f"{recording.folder}/{ORIGINAL}"
         while (entry := await asyncio.to_thread(self._cache.find, key)) is None:
-            await self._fetches.join(key, partial(self._fetch, key, recording))
+            # What has been fetched and is gone again has been forgotten: its track is no more.
+            if path := await self._fetches.join(key, partial(self._fetch, key, recording)):
+                return path
         return entry.path
 
     async def index(self, recording: Recording) -> SeekIndex | None:
@@ -104,15 +106,19 @@ class Encoders:
             self._indexes.popitem(last=False)
         return index
 
+    async def wait_below(self, folder: str) -> None:
+        """Until no original is being fetched any more into that folder of the cache."""
+        await self._fetches.wait_below(folder)
+
     async def close(self) -> None:
         await self._fetches.close()
 
-    async def _fetch(self, key: str, recording: Recording) -> None:
+    async def _fetch(self, key: str, recording: Recording) -> Path | None:
+        """None where another process is at it."""
         draft = await take_draft(self._cache, key)
         if draft is None:
-            # Another process is at it.
             await asyncio.sleep(0.05)
-            return
+            return None
         chunks = self._storage.read_range(recording.storage_key, 0, recording.size)
         with draft:
             try:
@@ -121,7 +127,7 @@ class Encoders:
                         await in_thread(draft.append, chunk)
             except CacheFull:
                 raise StorageFull("There is no room left to encode this") from None
-            await in_thread(draft.publish)
+            return await in_thread(draft.publish)
 
 
 def _limits(order: Order, niceness: int) -> Limits:

@@ -11,11 +11,10 @@ import structlog
 from talas.audio.encoding_orders import encoder_name, segment_order
 from talas.audio.renditions import Rendition, segment_count
 from talas.core.disk_cache import CacheFull, DiskCache, Draft, take_draft
-from talas.core.errors import NotFound
-from talas.core.storage import in_thread
+from talas.core.errors import NotFound, TalasError
+from talas.core.storage import ObjectMissing, in_thread
 from talas.domains.streaming.access import Recording
 from talas.domains.streaming.encoders import NICE_LATER, NICE_NOW, Encoders
-from talas.domains.streaming.errors import EncodersBusy
 from talas.domains.streaming.flights import Flight, Flights
 from talas.domains.streaming.metrics import CACHE_HITS, CACHE_MISSES
 from talas.domains.streaming.slots import EncoderSlots
@@ -29,6 +28,8 @@ _LOOK_EVERY_S = 0.02
 
 log = structlog.get_logger()
 
+_Begin = Callable[[], Flight[bytes]]
+
 
 class Segments:
     """For all listeners of this process, beside other processes of the machine."""
@@ -38,7 +39,7 @@ class Segments:
         self._encoders = encoders
         self._slots = slots
         self._flights: Flights[bytes] = Flights()
-        self._pending: OrderedDict[str, Callable[[], Flight[bytes]]] = OrderedDict()
+        self._pending: OrderedDict[str, tuple[Recording, _Begin]] = OrderedDict()
         self._ahead: asyncio.Task[None] | None = None
 
     async def get(self, recording: Recording, rendition: Rendition, number: int) -> bytes:
@@ -65,6 +66,9 @@ class Segments:
 
     async def close(self) -> None:
         self._pending.clear()
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.wait({self._ahead})
         await self._flights.close()
 
     async def _make(
@@ -90,6 +94,8 @@ class Segments:
     async def _encode(
         self, recording: Recording, rendition: Rendition, number: int, *, urgent: bool
     ) -> bytes:
+        # Before a place is taken: an encoder that waits for a download is one that does nothing.
+        await self._encoders.original(recording)
         index = await self._encoders.index(recording)
         order = segment_order(recording.analysed(), rendition, number, index)
         niceness = NICE_NOW if urgent else NICE_LATER
@@ -104,7 +110,7 @@ class Segments:
         if key in self._pending or key in self._flights or self._cache.find(key) is not None:
             return
         work = partial(self._make, recording, rendition, number, urgent=False)
-        self._pending[key] = partial(self._flights.begin, key, work)
+        self._pending[key] = recording, partial(self._flights.begin, key, work)
         if len(self._pending) > _MOST_PENDING:
             self._pending.popitem(last=False)
         if self._ahead is None or self._ahead.done():
@@ -113,8 +119,10 @@ class Segments:
     async def _work_ahead(self) -> None:
         """One after the other: a second encoder would be one that a listener waits for."""
         while self._pending:
-            key, begin = self._pending.popitem(last=False)
-            with suppress(EncodersBusy):
+            key, (recording, begin) = self._pending.popitem(last=False)
+            # What fails here fails again, and is told, where a listener waits for it.
+            with suppress(TalasError, ObjectMissing, OSError):
+                await self._encoders.original(recording)
                 async with self._slots.spare_slot():
                     if key not in self._flights:
                         await asyncio.wait({begin().task})

@@ -144,6 +144,8 @@ class Streaming:
             del self._spools[spool.key]
 
     async def _encode(self, transcode: Transcode) -> AsyncGenerator[bytes, None]:
+        # Before a place is taken: an encoder that waits for a download is one that does nothing.
+        await self._encoders.original(transcode.recording)
         run = self._encoders.run(transcode.recording, transcode.order, niceness=NICE_LATER)
         async with self._transcode_slots.slot(SLOT_WAIT_S), contextlib.aclosing(run) as chunks:
             async for chunk in chunks:
@@ -151,6 +153,7 @@ class Streaming:
 
     async def _forget(self, folder: str) -> None:
         await self._segments.wait_below(folder)
+        await self._encoders.wait_below(folder)
         await asyncio.to_thread(self.cache.forget, folder)
 
     def _has_room(self) -> bool:
