@@ -264,3 +264,14 @@ def test_a_cache_that_cannot_come_back_says_so(cache: DiskCache) -> None:
     for attempt in (cache.check, cache.counted_bytes, lambda: cache.draft("a/1")):
         with pytest.raises(OSError, match=r"exists|directory"):
             attempt()
+
+
+def test_who_follows_a_draft_is_no_draft(cache: DiskCache) -> None:
+    draft = cache.draft("a/1")
+    assert draft is not None
+    with draft:
+        draft.append(bytes(1000))
+        draft.path.with_suffix(".heard").touch()
+        usage = cache.usage()
+        assert (usage.drafts, usage.draft_bytes) == (1, 1000)
+    assert cache.usage().drafts == 0

@@ -182,7 +182,9 @@ class DiskCache:
             return []
 
     def usage(self) -> Usage:
-        entries, drafts = list(walk(self._entries)), list(walk(self._drafts))
+        entries = list(walk(self._entries))
+        # Beside a draft, under its name with an ending, may lie the lock of those who follow it.
+        drafts = [draft for draft in walk(self._drafts) if not draft.path.suffix]
         return Usage(
             files=len(entries),
             bytes=sum(entry.size for entry in entries),
@@ -329,6 +331,8 @@ class Draft:
 
     def publish(self) -> Path:
         """Where it lies from now on. Whoever reads the draft keeps what they have open."""
+        # A name must not outlive a power cut that its bytes do not.
+        os.fdatasync(self._file.fileno())
         path = self._cache.place(self.key, self.path)
         self._file.close()
         return path
