@@ -221,6 +221,17 @@ def test_floats_above_full_scale_are_turned_down_before_they_clip(tmp_path: Path
     assert np.abs(heard - loud * 10 ** (gain / 20)).max() < 1e-4
 
 
+def test_a_wav_is_as_long_as_it_says(tmp_path: Path) -> None:
+    """Chunks are padded to an even length: 24-bit mono may end on an odd one."""
+    signal = tone(1, dbfs=-6)[:1]
+    for samples in (1001, 1000):
+        file = written(tmp_path / f"{samples}.wav", signal[:, :samples], "wav24")
+        content = transcoded(file, "wav")
+        assert len(content) == 8 + int.from_bytes(content[4:8], "little")
+        assert len(content) == 44 + 3 * samples + samples % 2
+        assert len(content) <= order_for(file, "wav").most_bytes
+
+
 @pytest.mark.parametrize("bitrate", [0, 100, 63, 512, -64])
 def test_a_bitrate_outside_the_list(track: Known, bitrate: int) -> None:
     with pytest.raises(ValueError, match="bitrate must be one of 64, 96, 128"):

@@ -88,6 +88,8 @@ def _wav(order: TranscodeOrder, shape: PcmShape, frames: Frames) -> Iterator[byt
     encoder = open_encoder("pcm_s24le", shape)
     for packet in packets(encoder, frames):
         yield bytes(packet)
+    if order.samples * width % 2:
+        yield b"\0"  # a chunk of odd length is followed by a byte that it does not count
 
 
 def wav_header(samples: int, sample_rate: int, channels: int, bits: int) -> bytes:
