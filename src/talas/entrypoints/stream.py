@@ -12,10 +12,12 @@ from talas.core.memory import bound_arenas
 from talas.core.open_files import allow_many_sockets
 from talas.core.settings import Settings, SettingsError
 
+_OF_THE_EXTRA = {"grpc", "google", "grpc_health", "grpc_reflection"}
+
 try:
-    from talas.grpc.server import serve_stream
+    from talas.grpc.server import CannotListen, serve_stream
 except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] not in {"grpc", "google", "grpc_health"}:
+    if error.name is None or error.name.partition(".")[0] not in _OF_THE_EXTRA:
         raise
     raise SettingsError("gRPC needs packages that are not installed; install talas[grpc]") from None
 
@@ -27,11 +29,11 @@ def run(settings: Settings) -> None:
     allow_many_sockets()
     try:
         uvloop.run(_serve(settings))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        sys.exit(f"talas stream: the database does not answer: {error}")
-    except OSError as error:
+    except CannotListen as error:
         where = f"{settings.stream.host}:{settings.stream.port}"
-        sys.exit(f"talas stream: cannot serve on {where}: {error.strerror or error}")
+        sys.exit(f"talas stream: cannot serve on {where}: {error}")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.exit(f"talas stream: the database does not answer: {error}")
 
 
 async def _serve(settings: Settings) -> None:

@@ -58,9 +58,12 @@ PING_S = 5.0
 log = structlog.get_logger()
 
 
+class CannotListen(Exception):
+    """The address cannot be had."""
+
+
 async def serve_stream(settings: Settings, stop: asyncio.Event) -> None:
-    """Serves until ``stop`` is set and all streams have ended. Raises OSError where it cannot
-    listen."""
+    """Serves until ``stop`` is set and all streams have ended. Raises CannotListen."""
     async with _open_service(settings) as (calls, db, service):
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         health = Health()
@@ -84,9 +87,9 @@ def _listen(server: grpc.aio.Server, host: str, port: int) -> None:
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(str(error)) from None
+        raise CannotListen(str(error)) from None
     if bound != port:
-        raise OSError(f"cannot listen on {address}")
+        raise CannotListen(f"cannot listen on {address}")
 
 
 async def _tell_health(health: Health, db: Database) -> None:
