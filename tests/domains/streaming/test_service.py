@@ -21,16 +21,19 @@ from tests.audio.synthesis import sweep, write_samples
 from tests.builders.streaming import ENCODER
 from tests.disks import small_disk
 
+from talas.audio.encoding_orders import segment_order
 from talas.audio.renditions import TrackAudio
+from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 from talas.core.disk_cache import DRAFTS, ENTRIES, DiskCache
 from talas.core.file_lock import FileLock
 from talas.core.storage import Storage
-from talas.domains.streaming import segments, service
+from talas.domains.streaming import encoders, segments, service
 from talas.domains.streaming.access import Recording
 from talas.domains.streaming.errors import EncodersBusy, EncodingFailed
 from talas.domains.streaming.segments import segment_key
 from talas.domains.streaming.service import Streaming, rendition_of
 from talas.domains.streaming.transcodes import Wanted, order_of
+from talas.domains.tracks.objects import SEEK_INDEX, sibling
 
 __all__ = ["small_disk"]
 
@@ -407,3 +410,32 @@ async def test_what_is_kept_names_its_encoder(
     transcode = await streaming.transcode(recording, Wanted(format="mp3", bitrate=64))
     assert version in transcode.key
     assert version in transcode.etag
+
+
+async def test_an_index_that_is_missing_is_looked_for_now_and_then(
+    streaming: Streaming,
+    recording: Recording,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An analysis may bring it at any time."""
+    maker = encoders.Encoders(storage, streaming.cache)
+    assert await maker.index(recording) is None
+    await storage.put(sibling(KEY, SEEK_INDEX), SeekIndexBuilder().to_bytes())
+    assert await maker.index(recording) is None
+    monkeypatch.setattr(encoders, "NO_INDEX_FOR_S", 0.0)
+    other = encoders.Encoders(storage, streaming.cache)
+    await storage.delete(sibling(KEY, SEEK_INDEX))
+    assert await other.index(recording) is None
+    await storage.put(sibling(KEY, SEEK_INDEX), SeekIndexBuilder().to_bytes())
+    assert await other.index(recording) is not None
+
+
+def test_an_index_that_misleads_may_cost_what_none_does(recording: Recording) -> None:
+    hours = msgspec.structs.replace(recording.analysed(), samples=3 * 3600 * RATE)
+    long = msgspec.structs.replace(recording, audio=hours)
+    plain = segment_order(hours, rendition_of(long, "aac64"), 2000, None)
+    point = SeekPoint(0, 0, None)
+    misled = msgspec.structs.replace(plain, points=(point, point))
+    assert encoders.limits_of(misled, 0) == encoders.limits_of(plain, 0)
+    assert encoders.limits_of(plain, 0).cpu_s > 60

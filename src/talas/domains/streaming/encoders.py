@@ -34,6 +34,8 @@ _CPU_PER_SECOND_DECODED = 1 / 200
 _CPU_PER_SECOND_ENCODED = 1 / 8
 _WALL_PER_CPU = 4.0
 _INDEXES_KEPT = 16
+NO_INDEX_FOR_S = 60.0
+"""Then it is looked for again: the track may have been analysed anew."""
 
 log = structlog.get_logger()
 
@@ -45,7 +47,7 @@ class Encoders:
         self._storage = storage
         self._cache = cache
         self._fetches: Flights[Path | None] = Flights()
-        self._indexes: OrderedDict[str, SeekIndex] = OrderedDict()
+        self._indexes: OrderedDict[str, tuple[SeekIndex | None, float]] = OrderedDict()
 
     async def run(
         self, recording: Recording, order: Order, *, niceness: int
@@ -57,7 +59,9 @@ class Encoders:
         began, outcome = time.monotonic(), "stopped"
         ENCODERS.labels(kind).inc()
         try:
-            async with contextlib.aclosing(encode(path, order, _limits(order, niceness))) as chunks:
+            async with contextlib.aclosing(
+                encode(path, order, limits_of(order, niceness))
+            ) as chunks:
                 async for chunk in chunks:
                     yield chunk
             outcome = "done"
@@ -94,13 +98,11 @@ class Encoders:
     async def index(self, recording: Recording) -> SeekIndex | None:
         """None for tracks that were analysed before there was one."""
         key = sibling(recording.storage_key, SEEK_INDEX)
-        index = self._indexes.get(key)
-        if index is None:
-            try:
+        index, until = self._indexes.get(key, (None, 0.0))
+        if index is None and time.monotonic() >= until:
+            with contextlib.suppress(ObjectMissing, ValueError):
                 index = SeekIndex(await self._storage.read(key))
-            except (ObjectMissing, ValueError):
-                return None
-            self._indexes[key] = index
+            self._indexes[key] = index, time.monotonic() + NO_INDEX_FOR_S
         self._indexes.move_to_end(key)
         while len(self._indexes) > _INDEXES_KEPT:
             self._indexes.popitem(last=False)
@@ -130,7 +132,7 @@ class Encoders:
             return await in_thread(draft.publish)
 
 
-def _limits(order: Order, niceness: int) -> Limits:
+def limits_of(order: Order, niceness: int) -> Limits:
     track = order.track
     if isinstance(order, TranscodeOrder):
         first, seconds = order.start, (track.samples - order.start) / track.sample_rate
@@ -139,9 +141,9 @@ def _limits(order: Order, niceness: int) -> Limits:
         rate = order.rendition.sample_rate
         first, seconds = order.number * SEGMENT_SAMPLES * track.sample_rate // rate, 0.0
         most_bytes = _LARGEST_SEGMENT
-    skipped = 0.0 if order.points else first / track.sample_rate
+    # Where the index misleads, all before is decoded, just as where there is none.
     cpu_s = _LEAST_CPU_S
-    cpu_s += skipped * _CPU_PER_SECOND_DECODED + seconds * _CPU_PER_SECOND_ENCODED
+    cpu_s += first / track.sample_rate * _CPU_PER_SECOND_DECODED + seconds * _CPU_PER_SECOND_ENCODED
     return Limits(
         cpu_s=cpu_s,
         wall_s=cpu_s * _WALL_PER_CPU,
