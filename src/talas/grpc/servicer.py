@@ -63,7 +63,9 @@ class AudioStream(AudioStreamServicer):
             async with self._db.connection() as conn:
                 recording = await load_recording(conn, call.actor.user_id, request.track_id)
             with self._calls.streaming(call):
-                info, chunks = await self._open(recording, wanted, request.offset)
+                info, chunks = await self._open(
+                    recording, wanted, request.offset, call.actor.user_id
+                )
                 async with contextlib.aclosing(chunks), contextlib.aclosing(_cut(chunks)) as parts:
                     first = pb.AudioChunk(data=await anext(parts, b""), info=info)
                     await call.send(first)
@@ -73,7 +75,7 @@ class AudioStream(AudioStreamServicer):
                         SENT_BYTES.inc(len(part))
 
     async def _open(
-        self, recording: Recording, wanted: Wanted | None, offset: int
+        self, recording: Recording, wanted: Wanted | None, offset: int, user_id: int
     ) -> tuple[pb.StreamInfo, Chunks]:
         """What it is, and its bytes from the offset on."""
         if wanted is None:
@@ -90,7 +92,7 @@ class AudioStream(AudioStreamServicer):
         if size is not None:
             _check_offset(offset, size)
         info = pb.StreamInfo(media_type=wanted.kind.media_type, size=size, etag=transcode.etag)
-        return info, _skip(self._streaming.listen(transcode), offset)
+        return info, _skip(self._streaming.listen(transcode, user_id), offset)
 
 
 async def _skip(chunks: Chunks, offset: int) -> Chunks:

@@ -24,12 +24,13 @@ from tests.disks import small_disk
 from talas.audio.encoding_orders import segment_order
 from talas.audio.renditions import TrackAudio
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
-from talas.core.disk_cache import DRAFTS, ENTRIES, DiskCache
+from talas.audio.stream_formats import wav_header
+from talas.core.disk_cache import DRAFTS, ENTRIES, CacheFull, DiskCache
 from talas.core.file_lock import FileLock
 from talas.core.storage import Storage
 from talas.domains.streaming import encoders, segments, service
 from talas.domains.streaming.access import Recording
-from talas.domains.streaming.errors import EncodersBusy, EncodingFailed
+from talas.domains.streaming.errors import EncodersBusy, EncodingFailed, StreamCut
 from talas.domains.streaming.segments import segment_key
 from talas.domains.streaming.service import Streaming, rendition_of
 from talas.domains.streaming.transcodes import Wanted, order_of
@@ -39,6 +40,7 @@ __all__ = ["small_disk"]
 
 RATE, SECONDS = 44100, 20
 KEY = f"tracks/{'0123456789abcdef' * 2}/original"
+USER, OTHER = 1, 2
 CACHE_SIZE = 64 * 2**20
 
 
@@ -66,6 +68,12 @@ def make_recording(size: int, **changed: Any) -> Recording:
         loudness_lufs=-20.0,
         peak_dbtp=-12.0,
     )
+
+
+LONG_SAMPLES = 1800 * 8000
+LONG = make_recording(
+    44 + 2 * LONG_SAMPLES, sample_rate=8000, channels=1, samples=LONG_SAMPLES, bitrate=128_000
+)
 
 
 @pytest.fixture(scope="module")
@@ -219,11 +227,11 @@ async def test_who_finds_no_place_in_time_is_told(
             await streaming.segment(recording, rendition, 0)
         transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
         with pytest.raises(EncodersBusy):
-            await anext(streaming.listen(transcode))
+            await anext(streaming.listen(transcode, USER))
         for place in places:
             place.release()
         assert await streaming.segment(recording, rendition, 0)
-        assert await anext(streaming.listen(transcode))
+        assert await anext(streaming.listen(transcode, USER))
 
 
 async def test_an_original_elsewhere_is_fetched_once(
@@ -302,7 +310,7 @@ async def test_a_full_disk_keeps_nothing_and_serves_all(
     async with running(storage, cache) as streaming:
         assert await streaming.segment(recording, rendition_of(recording, "aac64"), 0)
         transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
-        content = b"".join([chunk async for chunk in streaming.listen(transcode)])
+        content = b"".join([chunk async for chunk in streaming.listen(transcode, USER)])
         assert len(content) == SECONDS * RATE * 4 + 44
     assert kept(cache) == []
     assert os.listdir(cache.root / DRAFTS) == []
@@ -323,7 +331,7 @@ async def test_what_was_forgotten_does_not_come_back(
     streaming: Streaming, recording: Recording, cache: DiskCache
 ) -> None:
     transcode = await streaming.transcode(recording, Wanted(format="mp3", bitrate=64))
-    listening = streaming.listen(transcode)
+    listening = streaming.listen(transcode, USER)
     content = await anext(listening)
     streaming.forget(recording.folder)
     content += b"".join([chunk async for chunk in listening])
@@ -364,7 +372,7 @@ async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
     streaming: Streaming, recording: Recording, cache: DiskCache
 ) -> None:
     transcode = await streaming.transcode(recording, Wanted(format="wav", bitrate=0))
-    async with contextlib.aclosing(streaming.listen(transcode)) as chunks:
+    async with contextlib.aclosing(streaming.listen(transcode, USER)) as chunks:
         content = await anext(chunks)
         shutil.rmtree(cache.root)
         content += b"".join([chunk async for chunk in chunks])
@@ -373,7 +381,7 @@ async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
 
 async def heard(streaming: Streaming, recording: Recording, wanted: Wanted) -> bytes:
     transcode = await streaming.transcode(recording, wanted)
-    return b"".join([chunk async for chunk in streaming.listen(transcode)])
+    return b"".join([chunk async for chunk in streaming.listen(transcode, USER)])
 
 
 @pytest.mark.parametrize(
@@ -439,3 +447,66 @@ def test_an_index_that_misleads_may_cost_what_none_does(recording: Recording) ->
     misled = msgspec.structs.replace(plain, points=(point, point))
     assert encoders.limits_of(misled, 0) == encoders.limits_of(plain, 0)
     assert encoders.limits_of(plain, 0).cpu_s > 60
+
+
+@pytest.mark.parametrize("keeping", [True, False], ids=["kept", "unkept"])
+async def test_one_user_leaves_places_to_others(
+    storage: Storage,
+    cache: DiskCache,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    keeping: bool,
+) -> None:
+    """Of two places one, also where one asks two processes of the machine."""
+    monkeypatch.setattr(service, "SLOT_WAIT_S", 0.2)
+    if not keeping:
+        monkeypatch.setattr(DiskCache, "check", full)
+    await put_long(storage)
+    async with (
+        running(storage, cache, encoders=2) as first,
+        running(storage, cache, encoders=2) as second,
+    ):
+        listening = contextlib.AsyncExitStack()
+
+        async def begin(streaming: Streaming, user_id: int, start: float) -> None:
+            wanted = Wanted(format="mp3", bitrate=128, start=start)
+            transcode = await streaming.transcode(LONG, wanted)
+            chunks = streaming.listen(transcode, user_id)
+            await listening.enter_async_context(contextlib.aclosing(chunks))
+            assert await anext(chunks)
+
+        await begin(first, USER, 0)
+        for streaming in (first, second):
+            with pytest.raises(EncodersBusy):
+                await begin(streaming, USER, 1)
+        await begin(second, OTHER, 1)
+        with pytest.raises(EncodersBusy):
+            await begin(first, OTHER + 1, 2)
+        await listening.aclose()
+        await until(lambda: our_encoders() == [])
+
+
+async def test_what_is_not_kept_ends_with_the_process(
+    storage: Storage, cache: DiskCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiskCache, "check", full)
+    await put_long(storage)
+    async with running(storage, cache) as streaming:
+        transcode = await streaming.transcode(LONG, Wanted(format="mp3", bitrate=128))
+        chunks = streaming.listen(transcode, USER)
+        assert await anext(chunks)
+        await streaming.close()
+        assert our_encoders() == []
+        with pytest.raises(StreamCut):
+            _ = [chunk async for chunk in chunks]
+
+
+def full(_: DiskCache) -> None:
+    raise CacheFull
+
+
+async def put_long(storage: Storage) -> None:
+    """Half an hour of silence, which no encoder gets through while a test looks on."""
+    header = wav_header(LONG_SAMPLES, 8000, 1, 16)
+    await storage.put(KEY, header + bytes(2 * LONG_SAMPLES))

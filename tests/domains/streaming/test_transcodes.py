@@ -5,11 +5,11 @@ import io
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import av
 import httpx
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -184,9 +184,7 @@ def test_who_leaves_takes_the_encoder_along(long: Heard) -> None:
         chunks = answer.iter_raw()
         assert next(chunks)
         assert len(encoders(long.api)) == 1
-    began = time.monotonic()
-    wait_until(lambda: encoders(long.api) == [], within_s=5)
-    assert time.monotonic() - began < 3
+    wait_until(lambda: encoders(long.api) == [])
     drafts = long.api.data_dir / "cache" / ".incoming"
     wait_until(lambda: list(drafts.iterdir()) == [])
     assert not any("mp3-320" in name for name in long.cached if name.endswith(LONG))
@@ -269,7 +267,11 @@ def test_more_than_there_are_cores_wait_and_are_sent_away(long: Heard) -> None:
     cores = len(os.sched_getaffinity(0))
     with contextlib.ExitStack() as listening:
         for start in range(cores):
-            address = long.address(f"stream?format=mp3&bitrate=320&start={start}")
+            # One user leaves places to others.
+            listener = msgspec.structs.replace(
+                long, media_token=media_token(long.api, create_user(long.api))
+            )
+            address = listener.address(f"stream?format=mp3&bitrate=320&start={start}")
             chunks = listening.enter_context(httpx.stream("GET", address)).iter_raw()
             assert next(chunks)
             listening.callback(chunks.close)

@@ -102,7 +102,7 @@ async def _transcode(
         request.method,
         request.headers,
         content,
-        lambda: streaming.listen(transcode),
+        lambda: streaming.listen(transcode, actor.user_id),
         taken_by=taken_by,
     )
 

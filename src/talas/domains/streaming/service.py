@@ -21,6 +21,7 @@ from talas.core.storage import Storage, read_file
 from talas.domains.streaming.access import Recording
 from talas.domains.streaming.encoders import NICE_LATER, Encoders
 from talas.domains.streaming.metrics import CACHE_HITS, CACHE_MISSES
+from talas.domains.streaming.relays import Relay
 from talas.domains.streaming.segments import SLOT_WAIT_S, Segments
 from talas.domains.streaming.slots import EncoderSlots, cores
 from talas.domains.streaming.spools import Spool
@@ -56,6 +57,7 @@ class Streaming:
         self._segments = Segments(cache, self._encoders, slots)
         self._transcode_slots = EncoderSlots(cache.root, "transcode", count)
         self._spools: dict[str, Spool] = {}
+        self._relays: set[Relay] = set()
         self._forgetting: set[asyncio.Task[None]] = set()
 
     async def segment(self, recording: Recording, rendition: Rendition, number: int) -> bytes:
@@ -84,13 +86,14 @@ class Streaming:
         etag = f"{recording.content_hash.hex()[:32]}-{key.rpartition('/')[2]}"
         return Transcode(recording, order, key, etag, entry)
 
-    async def listen(self, transcode: Transcode) -> AsyncGenerator[bytes, None]:
+    async def listen(self, transcode: Transcode, user_id: int) -> AsyncGenerator[bytes, None]:
         """All its bytes, as they are made; to be closed by who begins.
 
-        Before the first it raises EncodersBusy, EncodingFailed, StorageFull or ObjectMissing,
-        after it StreamCut.
+        What has to be made takes one of the places of its user, see ``EncoderSlots``; who shares
+        what another makes takes none. Before the first byte it raises EncodersBusy, EncodingFailed,
+        StorageFull or ObjectMissing, after it StreamCut.
         """
-        async with contextlib.aclosing(await self._source(transcode)) as chunks:
+        async with contextlib.aclosing(await self._source(transcode, user_id)) as chunks:
             try:
                 async for chunk in chunks:
                     yield chunk
@@ -114,26 +117,30 @@ class Streaming:
         """Ends every encoder; who listens to one is cut off."""
         await self._segments.close()
         await self._encoders.close()
-        for spool in self._spools.values():
-            spool.stop()
-        tasks = {*(spool.task for spool in self._spools.values()), *self._forgetting}
+        made: list[Spool | Relay] = [*self._spools.values(), *self._relays]
+        for one in made:
+            one.stop()
+        tasks = {*(one.task for one in made), *self._forgetting}
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _source(self, transcode: Transcode) -> AsyncGenerator[bytes, None]:
+    async def _source(self, transcode: Transcode, user_id: int) -> AsyncGenerator[bytes, None]:
         if transcode.entry is not None:
             return read_file(transcode.entry.path, 0, transcode.entry.size)
         CACHE_MISSES.labels("transcode").inc()
         if not await asyncio.to_thread(self._has_room):
             # Then it is not kept, and goes at the pace of who listens.
-            return self._encode(transcode)
-        return self._spool(transcode).listen()
+            relay = Relay(self._encode(transcode, user_id))
+            self._relays.add(relay)
+            relay.task.add_done_callback(lambda _: self._relays.discard(relay))
+            return relay.listen()
+        return self._spool(transcode, user_id).listen()
 
-    def _spool(self, transcode: Transcode) -> Spool:
+    def _spool(self, transcode: Transcode, user_id: int) -> Spool:
         before = self._spools.get(transcode.key)
         if before is not None and before.is_open:
             return before
-        work = partial(self._encode, transcode)
+        work = partial(self._encode, transcode, user_id)
         spool = Spool(self.cache, transcode.key, work, before=before)
         self._spools[transcode.key] = spool
         spool.task.add_done_callback(lambda _: self._drop(spool))
@@ -143,11 +150,12 @@ class Streaming:
         if self._spools.get(spool.key) is spool:
             del self._spools[spool.key]
 
-    async def _encode(self, transcode: Transcode) -> AsyncGenerator[bytes, None]:
+    async def _encode(self, transcode: Transcode, user_id: int) -> AsyncGenerator[bytes, None]:
         # Before a place is taken: an encoder that waits for a download is one that does nothing.
         await self._encoders.original(transcode.recording)
         run = self._encoders.run(transcode.recording, transcode.order, niceness=NICE_LATER)
-        async with self._transcode_slots.slot(SLOT_WAIT_S), contextlib.aclosing(run) as chunks:
+        slot = self._transcode_slots.slot(SLOT_WAIT_S, user_id=user_id)
+        async with slot, contextlib.aclosing(run) as chunks:
             async for chunk in chunks:
                 yield chunk
 
