@@ -12,6 +12,7 @@ import pytest
 from tests.audio.synthesis import sweep
 from tests.builders.streaming import (
     Heard,
+    encoders,
     encodings,
     media_token,
     segments_of,
@@ -171,6 +172,29 @@ def test_a_segment_is_content_like_any_other(heard: Heard) -> None:
     head = heard.api.client.request("HEAD", address, token=heard.other.token)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(whole.content))
+
+
+def test_what_can_be_said_without_an_encoder_starts_none(heard: Heard, tmp_path: Path) -> None:
+    track = upload_samples(heard.api, heard.owner, tmp_path, SIGNAL, sample_rate=RATE)
+    address = f"/tracks/{track['id']}/hls/aac128/0.m4s"
+    made = encodings(heard.api, "segment")
+    head = heard.api.client.request("HEAD", address, token=heard.other.token)
+    assert (head.status_code, head.content) == (200, b"")
+    assert "content-length" not in head.headers
+    etag = head.headers["etag"]
+    for method in ("GET", "HEAD"):
+        known = [("If-None-Match", etag), ("Range", "bytes=0-9")]
+        answer = heard.api.client.request(method, address, token=heard.other.token, headers=known)
+        assert answer.status_code == 304
+    past = address.replace("/0.m4s", "/3.m4s")
+    for headers in ([], [("If-None-Match", "*")]):
+        answer = heard.api.client.request("HEAD", past, token=heard.other.token, headers=headers)
+        assert answer.status_code == 404
+    assert encodings(heard.api, "segment") == made
+    assert encoders(heard.api) == []
+    whole = heard.api.client.get(address, token=heard.other.token)
+    assert whole.headers["etag"] == etag
+    wait_until(lambda: encodings(heard.api, "segment") == made + 3)
 
 
 def test_two_more_are_made_before_they_are_asked_for(heard: Heard, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """A track over HTTP Live Streaming: playlists, ``init.mp4`` and segments."""
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
+from functools import partial
 from hashlib import blake2b
-from typing import Any
 from urllib.parse import quote
 
 from litestar import Response, route
@@ -12,9 +14,9 @@ from talas.audio.fragmented_mp4 import init_segment
 from talas.core.errors import NotFound
 from talas.core.http.describe import choice_query
 from talas.core.http.downloads import download, shown_inline
-from talas.core.http.growing import while_connected
+from talas.core.http.growing import GrowingResponse, while_connected
 from talas.core.http.pagination import parse_choice
-from talas.core.http.ranges import Content, RangedResponse
+from talas.core.http.ranges import Content, RangedResponse, answer_request
 from talas.core.http.request import Request
 from talas.domains.streaming.access import Recording, load_recording
 from talas.domains.streaming.playlists import MEDIA_TYPE, master_playlist, media_playlist
@@ -75,10 +77,18 @@ async def segment(request: Request, track_id: int, rendition: str, segment: str)
     match = _NUMBERED.fullmatch(segment)
     if match is None:
         raise NotFound("The track has no such segment")
+    streaming, number = request.context.part(Streaming), int(match[1])
+    key = segment_key(recording, chosen, number)
+    content = _content(request, recording, b"", _MEDIA, key)
+    asked = {name: value for name, value in request.headers.items() if name != "range"}
+    if answer_request(request.method, asked, content).status == 304:
+        return RangedResponse(request.method, request.headers, content)
+    if request.method == "HEAD" and not await asyncio.to_thread(streaming.cache.find, key):
+        # How long it is nobody knows before it has been made, which is left to who wants it.
+        return GrowingResponse(request.method, request.headers, content, partial(_pieces, b""))
     async with while_connected(request.receive):
-        data = await request.context.part(Streaming).segment(recording, chosen, int(match[1]))
-    etag = segment_key(recording, chosen, int(match[1]))
-    return _bytes(request, recording, data, _MEDIA, etag)
+        data = await streaming.segment(recording, chosen, number)
+    return _bytes(request, recording, data, _MEDIA, key)
 
 
 async def _recording(request: Request, track_id: int) -> Recording:
@@ -102,28 +112,30 @@ def _playlist(request: Request, recording: Recording, text: str) -> RangedRespon
 
 
 def _bytes(
-    request: Request,
-    recording: Recording,
-    data: bytes,
-    media_type: str,
-    named: str | None = None,
+    request: Request, recording: Recording, data: bytes, media_type: str, named: str | None = None
 ) -> RangedResponse:
+    content = _content(request, recording, data, media_type, named)
+    return RangedResponse(request.method, request.headers, content)
+
+
+def _content(
+    request: Request, recording: Recording, data: bytes, media_type: str, named: str | None
+) -> Content:
     """``named`` says what the bytes are, where that is shorter than they."""
-
-    async def read(start: int, end: int) -> Any:
-        yield data[start:end]
-
-    content = Content(
+    return Content(
         size=len(data),
         etag=blake2b(data if named is None else named.encode(), digest_size=16).hexdigest(),
         changed_at=recording.created_at,
         media_type=media_type,
-        read=read,
+        read=lambda start, end: _pieces(data[start:end]),
         headers=shown_inline(
             request.url.path.rpartition("/")[2], private=recording.visibility == "private"
         ),
     )
-    return RangedResponse(request.method, request.headers, content)
+
+
+async def _pieces(data: bytes) -> AsyncGenerator[bytes, None]:
+    yield data
 
 
 api_routes = [master, index, init, segment]

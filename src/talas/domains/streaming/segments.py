@@ -45,10 +45,7 @@ class Segments:
     async def get(self, recording: Recording, rendition: Rendition, number: int) -> bytes:
         """Raises NotFound for one that the track does not have, EncodersBusy, EncodingFailed, and
         what ``Encoders.run`` raises."""
-        audio = recording.analysed()
-        count = segment_count(audio.samples, audio.sample_rate)
-        if not 0 <= number < count:
-            raise NotFound("The track has no such segment")
+        count = _count(recording, number)
         key = segment_key(recording, rendition, number)
         data = await asyncio.to_thread(self._cache.read, key)
         (CACHE_MISSES if data is None else CACHE_HITS).labels("segment").inc()
@@ -132,8 +129,20 @@ class Segments:
         self._flights.drop_unwanted()
 
 
+def _count(recording: Recording, number: int) -> int:
+    """How many the track has. Raises NotFound where that one is not among them."""
+    audio = recording.analysed()
+    count = segment_count(audio.samples, audio.sample_rate)
+    if not 0 <= number < count:
+        raise NotFound("The track has no such segment")
+    return count
+
+
 def segment_key(recording: Recording, rendition: Rendition, number: int) -> str:
-    """Where a segment lies in the cache. Another length, by a later analysis, ends otherwise."""
+    """Where a segment lies in the cache; it names the bytes, which need not be made for it.
+    Another length, by a later analysis, ends otherwise. Raises NotFound for one that the track does
+    not have."""
+    _count(recording, number)
     audio = recording.analysed()
     made = f"{rendition.name}-{encoder_name()}-{audio.samples}"
     return f"{recording.folder}/{made}/{number}.m4s"
