@@ -201,7 +201,7 @@ def test_deleting_takes_every_object_away(house: House) -> None:
         for path in stored_files(api)
         if path.name == "original" and path.read_bytes() == content
     }
-    assert len([*folder.iterdir()]) == 3
+    assert len([*folder.iterdir()]) == 4
     path = f"/tracks/{track['id']}"
     assert api.client.delete(path, token=token).status_code == 200
     assert api.client.get(path, token=token).status_code == 404

@@ -138,6 +138,7 @@ async def test_tracks_go_with_all_their_objects(api: ApiProcess, user: Account) 
     theirs = await stored_files_of(api, user)
     assert {path.name for path in theirs} == {
         "original",
+        "seek.idx",
         "waveform.dat",
         "waveform.png",
         f"{user.id}.jpg",
