@@ -42,7 +42,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_wanted(query: Mapping[str, str]) -> Wanted | None:
     """None where the original is asked for. Raises InvalidData, which says what would be right."""
-    name = query.get("format")
+    name, bitrate = query.get("format"), query.get("bitrate")
+    if bitrate is not None and bitrate not in map(str, BITRATES):
+        allowed = ", ".join(map(str, BITRATES))
+        raise _invalid("bitrate", f"bitrate must be one of {allowed}, in kbit/s")
     if name is None:
         for field in ("bitrate", "loudness", "start"):
             if field in query:
@@ -52,7 +55,7 @@ def read_wanted(query: Mapping[str, str]) -> Wanted | None:
         raise _invalid("format", f"format must be one of {', '.join(FORMAT_NAMES)}")
     return Wanted(
         format=name,
-        bitrate=_bitrate(query.get("bitrate"), name),
+        bitrate=_bitrate(bitrate, name),
         loudness=_number(query, "loudness", QUIETEST_LUFS, LOUDEST_LUFS),
         start=_number(query, "start", 0.0, MOST_SECONDS) or 0.0,
     )
@@ -86,12 +89,7 @@ def _bitrate(text: str | None, name: str) -> int:
         if text is not None:
             raise _invalid("bitrate", f"{name} is lossless and takes no bitrate")
         return 0
-    if text is None:
-        return DEFAULT_BITRATE
-    if text not in map(str, BITRATES):
-        allowed = ", ".join(map(str, BITRATES))
-        raise _invalid("bitrate", f"bitrate must be one of {allowed}, in kbit/s")
-    return int(text)
+    return DEFAULT_BITRATE if text is None else int(text)
 
 
 def _number(query: Mapping[str, str], field: str, least: float, most: float) -> float | None:
