@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import datetime as dt
+import io
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -22,7 +22,7 @@ from tests.builders.streaming import ENCODER
 from tests.disks import small_disk
 
 from talas.audio.encoding_orders import segment_order
-from talas.audio.renditions import TrackAudio
+from talas.audio.renditions import TrackAudio, segment_count
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 from talas.audio.stream_formats import wav_header
 from talas.core.disk_cache import DRAFTS, ENTRIES, CacheFull, DiskCache
@@ -80,6 +80,44 @@ LONG = make_recording(
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("audio") / "sweep.wav"
     return write_samples(path, sweep(SECONDS, sample_rate=RATE), "wav", RATE).read_bytes()
+
+
+SLOW_SECONDS, SLOW_SEGMENT = 3600, 600
+
+
+@pytest.fixture
+async def slow(storage: Storage) -> Recording:
+    """Without an index all before a segment has to be decoded, frame by small frame: for as long as
+    any test needs to find its encoder."""
+    with io.BytesIO() as file:
+        options = {"write_xing": "0", "id3v2_version": "0", "write_id3v1": "0"}
+        with av.open(file, "w", format="mp3", options=options) as media:
+            track = media.add_stream("libmp3lame", rate=8000, bit_rate=8000, layout="mono")
+            frame = av.AudioFrame("s16p", "mono", 5760)
+            frame.sample_rate = 8000
+            frame.planes[0].update(bytes(2 * 5760))
+            media.mux(track.encode(frame))
+            media.mux(track.encode(None))
+        frames = file.getvalue()
+    content = frames * (SLOW_SECONDS * 1000 // len(frames))
+    await storage.put(KEY, content)
+    return make_recording(
+        len(content),
+        container="mp3",
+        codec="mp3float",
+        bitrate=8000,
+        sample_rate=8000,
+        channels=1,
+        samples=SLOW_SECONDS * 8000,
+    )
+
+
+async def suspended_encoder() -> psutil.Process:
+    """The one that runs, which does not end from now on unless it is killed or resumed."""
+    await until(lambda: len(our_encoders()) == 1)
+    [encoder] = our_encoders()
+    encoder.suspend()
+    return encoder
 
 
 @pytest.fixture
@@ -140,42 +178,43 @@ def kept(cache: DiskCache) -> list[str]:
 
 
 async def test_who_leaves_leaves_the_others_their_segment(
-    streaming: Streaming, recording: Recording
+    streaming: Streaming, slow: Recording
 ) -> None:
-    rendition = rendition_of(recording, "aac64")
+    rendition = rendition_of(slow, "aac64")
     first, second = (
-        asyncio.create_task(streaming.segment(recording, rendition, 4)) for _ in range(2)
+        asyncio.create_task(streaming.segment(slow, rendition, SLOW_SEGMENT)) for _ in range(2)
     )
-    await until(lambda: len(our_encoders()) == 1)
+    encoder = await suspended_encoder()
     first.cancel()
-    assert len(await second) > 10_000
+    await asyncio.wait({first})
+    encoder.resume()
+    assert await second
     assert first.cancelled()
 
 
 async def test_what_nobody_waits_for_is_not_made(
-    streaming: Streaming, recording: Recording, cache: DiskCache
+    streaming: Streaming, slow: Recording, cache: DiskCache
 ) -> None:
-    rendition = rendition_of(recording, "aac64")
-    waiting = asyncio.create_task(streaming.segment(recording, rendition, 4))
-    await until(lambda: len(our_encoders()) == 1)
+    rendition = rendition_of(slow, "aac64")
+    waiting = asyncio.create_task(streaming.segment(slow, rendition, SLOW_SEGMENT))
+    await suspended_encoder()
     waiting.cancel()
     await until(lambda: our_encoders() == [])
     await until(lambda: os.listdir(cache.root / DRAFTS) == [])
     assert kept(cache) == []
-    assert await streaming.segment(recording, rendition, 4)
+    assert await streaming.segment(slow, rendition, 0)
 
 
 async def test_an_encoder_that_dies_is_told_and_the_next_one_works(
-    streaming: Streaming, recording: Recording, cache: DiskCache
+    streaming: Streaming, slow: Recording, cache: DiskCache
 ) -> None:
-    rendition = rendition_of(recording, "aac64")
-    waiting = asyncio.create_task(streaming.segment(recording, rendition, 4))
-    await until(lambda: len(our_encoders()) == 1)
-    os.kill(our_encoders()[0].pid, signal.SIGKILL)
+    rendition = rendition_of(slow, "aac64")
+    waiting = asyncio.create_task(streaming.segment(slow, rendition, SLOW_SEGMENT))
+    (await suspended_encoder()).kill()
     with pytest.raises(EncodingFailed):
         await waiting
     assert kept(cache) == []
-    assert await streaming.segment(recording, rendition, 4)
+    assert await streaming.segment(slow, rendition, 0)
 
 
 async def test_a_maker_of_another_process_that_dies_frees_who_waits(
@@ -202,16 +241,15 @@ input()
         assert await waiting
 
 
-async def test_work_ahead_makes_way(
-    storage: Storage, cache: DiskCache, recording: Recording
-) -> None:
+async def test_work_ahead_makes_way(storage: Storage, cache: DiskCache, slow: Recording) -> None:
     """With one place, which is taken by what nobody waits for yet."""
-    rendition = rendition_of(recording, "aac64")
     async with running(storage, cache, encoders=1) as streaming:
-        await streaming.segment(recording, rendition, 0)
-        await until(lambda: len(our_encoders()) == 1)
-        await streaming.segment(recording, rendition_of(recording, "aac128"), 4)
-        assert "1.m4s" not in kept(cache)
+        await streaming.segment(slow, rendition_of(slow, "aac64"), SLOW_SEGMENT)
+        ahead = await suspended_encoder()
+        last = segment_count(SLOW_SECONDS * 8000, 8000) - 1
+        await streaming.segment(slow, rendition_of(slow, "aac64"), last)
+        assert not ahead.is_running()
+        assert f"{SLOW_SEGMENT + 1}.m4s" not in kept(cache)
 
 
 async def test_who_finds_no_place_in_time_is_told(
