@@ -26,6 +26,7 @@ from talas.audio.renditions import TrackAudio, segment_count
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 from talas.audio.stream_formats import wav_header
 from talas.core.disk_cache import DRAFTS, ENTRIES, CacheFull, DiskCache
+from talas.core.errors import StorageFull
 from talas.core.file_lock import FileLock
 from talas.core.storage import Storage
 from talas.domains.streaming import encoders, segments, service
@@ -406,6 +407,18 @@ async def test_without_a_cache_all_is_served_and_nothing_kept(
     assert len(content) == SECONDS * RATE * 4 + 44
 
 
+async def test_without_a_cache_what_lies_elsewhere_cannot_be_encoded(
+    cache: DiskCache, recording: Recording, sound: bytes
+) -> None:
+    remote = Storage(MemoryStore(), None)
+    await remote.put(KEY, sound)
+    async with running(remote, cache) as streaming:
+        shutil.rmtree(cache.root)
+        cache.root.write_bytes(b"")
+        with pytest.raises(StorageFull):
+            await streaming.segment(recording, rendition_of(recording, "aac64"), 4)
+
+
 async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
     streaming: Streaming, recording: Recording, cache: DiskCache
 ) -> None:
@@ -516,10 +529,10 @@ async def test_one_user_leaves_places_to_others(
 
         await begin(first, USER, 0)
         for streaming in (first, second):
-            with pytest.raises(EncodersBusy):
+            with pytest.raises(EncodersBusy, match="transcodes of yours"):
                 await begin(streaming, USER, 1)
         await begin(second, OTHER, 1)
-        with pytest.raises(EncodersBusy):
+        with pytest.raises(EncodersBusy, match="All encoders"):
             await begin(first, OTHER + 1, 2)
         await listening.aclose()
         await until(lambda: our_encoders() == [])

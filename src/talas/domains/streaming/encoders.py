@@ -117,7 +117,11 @@ class Encoders:
 
     async def _fetch(self, key: str, recording: Recording) -> Path | None:
         """None where another process is at it."""
-        draft = await take_draft(self._cache, key)
+        try:
+            draft = await take_draft(self._cache, key)
+        except OSError as error:
+            log.warning("cache.unusable", error=str(error))
+            raise StorageFull("There is no room left to encode this") from None
         if draft is None:
             await asyncio.sleep(0.05)
             return None

@@ -6,8 +6,13 @@ from talas.core.errors import TalasError, Unavailable
 class EncodersBusy(Unavailable):
     code = "encoders_busy"
 
-    def __init__(self) -> None:
-        super().__init__("All encoders are busy; try again in a moment")
+    def __init__(self, *, with_yours: bool = False) -> None:
+        """``with_yours``: with as many as the user may have at a time."""
+        super().__init__(
+            "As many transcodes of yours are being made as one may have; try again in a moment"
+            if with_yours
+            else "All encoders are busy; try again in a moment"
+        )
 
 
 class EncodingFailed(TalasError):

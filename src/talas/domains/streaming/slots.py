@@ -82,7 +82,7 @@ class EncoderSlots:
                     await asyncio.sleep(_LOOK_EVERY_S)
                 return place
         except TimeoutError:
-            raise EncodersBusy from None
+            raise EncodersBusy(with_yours=waiting.has_share) from None
         finally:
             self._waiting.remove(waiting)
             self._tell_waiting()
