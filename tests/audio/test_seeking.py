@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from talas.audio.encoding_orders import segment_order, transcode_order
+from talas.audio.renditions import TrackAudio, renditions_of
 from talas.audio.seeking import RECORD_SPACING, SeekIndex, SeekIndexBuilder, SeekPoint
 
 FRAME = 1024
@@ -103,3 +105,22 @@ def test_rubbish_in_the_records_is_refused_when_it_is_met() -> None:
 
 def test_an_empty_index_says_nothing() -> None:
     assert SeekIndex(SeekIndexBuilder().to_bytes()).approach(10**6, 10**7) == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_index_costs_time_and_nothing_else(seed: int) -> None:
+    """Whoever writes an order does without it: the file is decoded from its beginning."""
+    track = TrackAudio(
+        container="mp3",
+        codec="mp3",
+        bitrate=128_000,
+        sample_rate=48_000,
+        channels=2,
+        samples=48_000 * 600,
+    )
+    damaged = SeekIndex(b"TLSK\x01\0\0\0" + random.Random(seed).randbytes(24 * 40))
+    segment = segment_order(track, renditions_of(track)[0], 100, damaged)
+    whole = transcode_order(
+        track, format="mp3", bitrate=128, start_seconds=300, gain_db=0, index=damaged
+    )
+    assert (segment.points, whole.points) == ((), ())

@@ -34,6 +34,8 @@ FormatName = Literal["mp3", "aac", "opus", "flac", "wav"]
 _RUN_UP_FRAMES = 8
 _LOOKAHEAD_FRAMES = 2
 _TRANSCODE_POINTS_SECONDS = 5
+# Of five seconds at the highest rate there are forty; an order is one argument of a command.
+_MOST_POINTS = 64
 _OGG_OVERHEAD = 1.02
 _HEADERS = 4096
 
@@ -144,13 +146,11 @@ def segment_order(
     Raises IndexError for a segment that the track does not have.
     """
     segment_samples(number, track.samples, track.sample_rate)
-    order = SegmentOrder(track=track, rendition=rendition, number=number, points=())
-    if index is None:
-        return order
     first, end = segment_span(rendition, number)
     source_first, _ = resampling_start(first, track.sample_rate, rendition.sample_rate)
     source_end = end * track.sample_rate // rendition.sample_rate
-    return msgspec.structs.replace(order, points=index.approach(source_first, source_end))
+    points = _points(index, source_first, source_end)
+    return SegmentOrder(track=track, rendition=rendition, number=number, points=points)
 
 
 def segment_span(rendition: Rendition, number: int) -> tuple[int, int]:
@@ -195,8 +195,17 @@ def transcode_order(
         gain_db=gain_db,
         points=(),
     )
-    if index is None:
-        return order
     first, _ = resampling_start(0, track.sample_rate, order.sample_rate, start)
     end = start + _TRANSCODE_POINTS_SECONDS * track.sample_rate
-    return msgspec.structs.replace(order, points=index.approach(first, end))
+    return msgspec.structs.replace(order, points=_points(index, first, end))
+
+
+def _points(index: SeekIndex | None, first: int, end: int) -> tuple[SeekPoint, ...]:
+    """None of an index that is damaged: decoding from the beginning is slow, but right."""
+    if index is None:
+        return ()
+    try:
+        points = index.approach(first, end)
+    except ValueError:
+        return ()
+    return points if len(points) <= _MOST_POINTS else ()
