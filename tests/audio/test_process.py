@@ -304,6 +304,7 @@ def refused(act):
     except (OSError, MemoryError) as error:
         return type(error).__name__
     return "allowed"
+os.close(0)  # its number would do for another file
 print(refused(lambda: open("/etc/passwd")), refused(lambda: socket.socket()),
       refused(os.pipe), refused(lambda: bytearray(100 << 20)))
 """

@@ -70,10 +70,11 @@ def leave_network() -> None:
 def open_nothing_more() -> None:
     """Refuses every further descriptor: no file, no socket, no pipe.
 
-    Only standard input, output and error stay. Whatever is to be imported must have been.
+    Only standard input, output and error stay; closing one of them makes no room for another.
+    Whatever is to be imported must have been.
     """
     os.closerange(3, 256)
-    _limit(resource.RLIMIT_NOFILE, 3)
+    _limit(resource.RLIMIT_NOFILE, 0)
 
 
 def _limit(kind: int, value: int) -> None:
