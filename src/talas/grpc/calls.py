@@ -58,6 +58,11 @@ class Call:
                 await self._context.write(message)
         except TimeoutError:
             raise ReaderTooSlow(SEND_DEADLINE_S) from None
+        except Exception:
+            if self._context.done():
+                # The library says that in many ways.
+                raise asyncio.CancelledError from None
+            raise
 
     def end(self, error: TalasError) -> None:
         if self.ended_with is None and self._task is not None:

@@ -1,6 +1,6 @@
 """Why something cannot be heard that is there."""
 
-from talas.core.errors import TalasError, Unavailable
+from talas.core.errors import Unavailable
 
 
 class EncodersBusy(Unavailable):
@@ -15,10 +15,9 @@ class EncodersBusy(Unavailable):
         )
 
 
-class EncodingFailed(TalasError):
+class EncodingFailed(Unavailable):
     """The original can be had all the same."""
 
-    status = 503
     code = "encoding_failed"
 
     def __init__(self) -> None:
