@@ -171,9 +171,6 @@ WHERE added_by = $1
 
 async def delete_traces_of_user(conn: Connection, user_id: int) -> None:
     """Their playlists and collaborations. The tracks of others that they added elsewhere stay."""
-    for statement in (
-        DELETE_PLAYLISTS_OF_USER,
-        DELETE_COLLABORATIONS_OF_USER,
-        FORGET_ADDED_BY_USER,
-    ):
-        await conn.execute(statement, user_id)
+    await conn.execute(DELETE_PLAYLISTS_OF_USER, user_id)
+    await conn.execute(DELETE_COLLABORATIONS_OF_USER, user_id)
+    await conn.execute(FORGET_ADDED_BY_USER, user_id)

@@ -85,9 +85,10 @@ async def count_unshared(conn: Connection, user_id: int) -> int:
     return int(await conn.fetchval(COUNT_UNSHARED, user_id))
 
 
-def _found(rank: str, source: str, condition: str) -> str:
+def _found_by_sort(source: str, condition: str) -> dict[str, str]:
     """All that match are looked up before the page is cut, so their number is known too."""
-    return f"""
+    return {
+        sort: f"""
 WITH found AS MATERIALIZED (
   SELECT p.id, {rank} AS rank
   FROM {source}
@@ -101,10 +102,8 @@ SELECT (SELECT count(*) FROM found), ARRAY(
   OFFSET $3
 )
 """  # noqa: S608
-
-
-def _found_by_sort(source: str, condition: str) -> dict[str, str]:
-    return {sort: _found(rank, source, condition) for sort, rank in _RANKS.items()}
+        for sort, rank in _RANKS.items()
+    }
 
 
 _CONTAINS = f"strpos(lower({_CONTENT}), lower($5)) > 0"
