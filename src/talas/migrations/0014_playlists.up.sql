@@ -43,3 +43,19 @@ CREATE TABLE playlist_collaborators (
 );
 
 CREATE INDEX playlist_collaborators_user_idx ON playlist_collaborators (user_id);
+
+-- Who blocks somebody shares no playlist with them any more.
+CREATE FUNCTION end_collaboration_of_blocked() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM playlist_collaborators AS c
+    USING playlists AS p
+    WHERE p.id = c.playlist_id
+        AND (p.user_id, c.user_id)
+            IN ((NEW.blocker_id, NEW.blocked_id), (NEW.blocked_id, NEW.blocker_id));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER user_blocks_end_collaboration AFTER INSERT ON user_blocks
+    FOR EACH ROW EXECUTE FUNCTION end_collaboration_of_blocked();

@@ -60,6 +60,17 @@ def test_all_else_is_the_owners(api: ApiProcess, owner: Account, other: Account)
     assert collaborators(api, owner, made["id"]) == [other.id, third.id]
 
 
+def test_a_block_ends_it_both_ways(api: ApiProcess, owner: Account, other: Account) -> None:
+    mine, theirs = create_playlist(api, owner), create_playlist(api, other)
+    add_collaborator(api, owner, mine["id"], other.id)
+    add_collaborator(api, other, theirs["id"], owner.id)
+    blocked = api.client.post(f"/users/{other.id}/block", token=owner.token)
+    assert blocked.status_code == 201
+    assert collaborators(api, owner, mine["id"]) == []
+    assert collaborators(api, other, theirs["id"]) == []
+    assert put_order(api, other, mine["id"], []).status_code == 403
+
+
 def test_leaving_and_being_removed(api: ApiProcess, owner: Account, other: Account) -> None:
     third = create_user(api)
     made = create_playlist(api, owner, visibility="private")

@@ -130,7 +130,7 @@ async def export_m3u8(request: Request, playlist_id: int) -> RangedResponse:
             ),
         },
     )
-    return RangedResponse(request.method, request.headers, content, taken_by=actor.user_id)
+    return RangedResponse(request.method, request.headers, content)
 
 
 api_routes = [list_tracks, replace_tracks, append_tracks, remove_entry, export_m3u8]
