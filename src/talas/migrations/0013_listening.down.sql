@@ -1,3 +1,8 @@
+-- Plays that no worker has folded yet.
+UPDATE tracks AS t
+SET plays = t.plays + heard.plays
+FROM (SELECT track_id, count(*) AS plays FROM track_plays_unfolded GROUP BY track_id) AS heard
+WHERE t.id = heard.track_id;
 DROP FUNCTION count_shared_tracks CASCADE;
 DELETE FROM counts WHERE relation = 'shared_tracks';
 DELETE FROM count_changes WHERE relation = 'shared_tracks';

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from talas.core.database import Database
+from talas.core.storage import in_thread
 from talas.domains.tracks.similar import sql
 from talas.domains.tracks.similar.sql import FeaturesRow, PackedRow
 
@@ -49,7 +50,7 @@ class SoundIndex:
                 while packed := await sql.select_packed(
                     conn, last_id, limit=_AT_ONCE, changed_after=since
                 ):
-                    await asyncio.to_thread(self._take, packed)
+                    await in_thread(self._take, packed)
                     last_id = max(row.last_id for row in packed)
             self._read_until, self._followed_at = now, time.monotonic()
 
@@ -64,7 +65,7 @@ class SoundIndex:
         """Tracks that were deleted."""
         packed_ids = b"".join(i.to_bytes(4, "big") for i in sorted(track_ids))
         async with self._following:
-            await asyncio.to_thread(self._drop, packed_ids, None)
+            await in_thread(self._drop, packed_ids, None)
 
     def _take(self, packed: list[PackedRow]) -> None:
         # Not before it is needed: numpy takes 25 MB, and many a house never asks.
