@@ -16,6 +16,7 @@ SecondT = TypeVar("SecondT")
 
 MAX_ID = 2**31 - 1
 STATEMENT_TIMEOUT_MS = 5_000
+LONG_STATEMENT_TIMEOUT_MS = 120_000
 IDLE_CHECK_S = 10.0
 
 
@@ -161,6 +162,16 @@ class _Acquired:
 def is_unavailable(error: BaseException) -> bool:
     """Whether the database could not answer now, as opposed to refusing what was asked."""
     return isinstance(error, _GONE)
+
+
+SET_STATEMENT_TIMEOUT = """
+SELECT set_config('statement_timeout', $1, true)
+"""
+
+
+async def allow_long_statements(conn: Connection) -> None:
+    """For the rest of the transaction: to delete what millions of rows hang on takes a while."""
+    await conn.execute(SET_STATEMENT_TIMEOUT, str(LONG_STATEMENT_TIMEOUT_MS))
 
 
 def as_row(row_type: type[RowT], record: asyncpg.Record | None) -> RowT | None:

@@ -5,7 +5,7 @@ import re
 from msgspec import UNSET
 
 from talas.audio.containers import Container
-from talas.core.database import Connection
+from talas.core.database import Connection, allow_long_statements
 from talas.core.errors import Conflict, FieldError, InvalidData
 from talas.core.events import CHANNEL, publish_each
 from talas.core.objects import delete_later
@@ -181,6 +181,7 @@ async def update_track(
 async def delete_track(conn: Connection, actor: Actor, track_id: int) -> None:
     """The row goes with the transaction, its objects by a job of the same transaction."""
     track = await access.load_own_track_for_update(conn, actor.user_id, track_id)
+    await allow_long_statements(conn)
     await sql.delete_track(conn, track.id)
     await _take_away(conn, [track.storage_key])
 

@@ -1,7 +1,7 @@
 """Profiles, avatars, and the end of an account."""
 
 from talas.core import counts
-from talas.core.database import Connection
+from talas.core.database import Connection, allow_long_statements
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.storage import Storage
@@ -86,6 +86,7 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
 
     Raises Conflict for the last active super_admin.
     """
+    await allow_long_statements(conn)
     await chat.hold_all_rooms(conn, actor.user_id)
     await admin.check_not_last_super_admin(conn, actor.user_id)
     # Waits for uploads that hold the account; those that come later find it deleted.
