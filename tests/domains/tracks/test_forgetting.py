@@ -5,9 +5,23 @@ import asyncio
 import asyncpg
 
 from talas.domains.listening import service as listening
+from talas.domains.listening.comments import sql as comments
+from talas.domains.listening.plays import sql as plays
 from talas.domains.tracks import service
 
 TRACKS = 200
+SEED = """
+INSERT INTO users (username, email, password_hash)
+VALUES ('a', 'a', ''), ('b', 'b', ''), ('c', 'c', '');
+INSERT INTO tracks (user_id, title, artist, container, media_type, filename, content_hash, size,
+  storage_key)
+SELECT 2, 't', 'a', 'wav', 'audio/wav', 'f', sha256(''), 1, 'tracks/' || n
+FROM generate_series(1, 3) AS n;
+INSERT INTO track_likes (user_id, track_id) VALUES (1, 1);
+UPDATE tracks SET likes = 1 WHERE id = 1;
+INSERT INTO track_plays (user_id, track_id, played_at) VALUES (1, 2, now());
+INSERT INTO track_comments (user_id, track_id, content) VALUES (1, 3, 'x');
+"""
 
 
 async def test_two_who_hear_each_others_tracks_do_not_wait_for_each_other(
@@ -42,4 +56,25 @@ async def test_two_who_hear_each_others_tracks_do_not_wait_for_each_other(
             assert await conns[0].fetchval(f"SELECT count(*) FROM {table}") == 0
     finally:
         for conn in conns:
+            await conn.close()
+
+
+async def test_others_go_on_listening_meanwhile(database_url: str) -> None:
+    """To what the one who goes has liked, played or written about."""
+    leaving, other = [await asyncpg.connect(database_url) for _ in range(2)]
+    try:
+        await leaving.execute(SEED)
+        await other.execute("SET lock_timeout = '1s'")
+        async with leaving.transaction():
+            await service.forget_user(leaving, 1)
+            await listening.forget_user(leaving, 1)
+            for track_id in (1, 2, 3):
+                assert await plays.insert_play(other, user_id=3, track_id=track_id, apart_s=30)
+                await comments.insert_comment(
+                    other, track_id=track_id, user_id=3, at_ms=None, content="Go on"
+                )
+            await other.execute("UPDATE tracks SET plays = plays + 1 WHERE id IN (2, 3)")
+        assert await other.fetchval("SELECT sum(likes) FROM tracks") == 0
+    finally:
+        for conn in (leaving, other):
             await conn.close()

@@ -208,22 +208,35 @@ async def delete_track(conn: Connection, track_id: int) -> None:
     await conn.execute(DELETE_TRACK, track_id)
 
 
-# In the order of ids, so that two who like each other's tracks do not wait for each other. What
-# they played and said goes too, after this.
+# One by one in the order of ids, as everybody who holds many, and none harder than what follows
+# needs: those that go; those whose count of likes changes; and those of which plays or comments go,
+# lest who deletes such a track waits for these while these wait for what that one deletes. Others
+# go on playing and commenting all but the first.
 LOCK_TRACKS_AROUND_USER = """
-SELECT
-FROM tracks
-WHERE id IN (
-  SELECT id FROM tracks WHERE user_id = $1
-  UNION ALL
-  SELECT track_id FROM track_likes WHERE user_id = $1
-  UNION ALL
-  SELECT track_id FROM track_plays WHERE user_id = $1
-  UNION ALL
-  SELECT track_id FROM track_comments WHERE user_id = $1
+WITH around AS MATERIALIZED (
+  SELECT id, min(rank) AS rank
+  FROM (
+    SELECT id, 1 FROM tracks WHERE user_id = $1
+    UNION ALL
+    SELECT track_id, 2 FROM track_likes WHERE user_id = $1
+    UNION ALL
+    SELECT track_id, 3 FROM track_plays WHERE user_id = $1
+    UNION ALL
+    SELECT track_id, 3 FROM track_comments WHERE user_id = $1
+  ) AS touched (id, rank)
+  GROUP BY id
 )
-ORDER BY id
-FOR UPDATE
+SELECT count(own.id) + count(liked.id) + count(heard.id)
+FROM (SELECT id, rank FROM around ORDER BY id) AS a
+LEFT JOIN LATERAL (
+  SELECT t.id FROM tracks AS t WHERE a.rank = 1 AND t.id = a.id FOR UPDATE
+) AS own ON true
+LEFT JOIN LATERAL (
+  SELECT t.id FROM tracks AS t WHERE a.rank = 2 AND t.id = a.id FOR NO KEY UPDATE
+) AS liked ON true
+LEFT JOIN LATERAL (
+  SELECT t.id FROM tracks AS t WHERE a.rank = 3 AND t.id = a.id FOR KEY SHARE
+) AS heard ON true
 """
 
 
