@@ -131,7 +131,13 @@ class _Pieces:
 
 def _opus(order: TranscodeOrder, shape: PcmShape, frames: Frames) -> Iterator[bytes]:
     pieces = _Pieces()
-    options = {"page_duration": str(_OPUS_PAGE_MICROSECONDS), "flush_packets": "1"}
+    # Exact: the stream's serial number is not drawn by lot. The same order gives the same bytes,
+    # and where no file can be opened, FFmpeg needs a quarter of a second to find a random number.
+    options = {
+        "page_duration": str(_OPUS_PAGE_MICROSECONDS),
+        "flush_packets": "1",
+        "fflags": "+bitexact",
+    }
     bitrate = min(order.bitrate * 1000, _MOST_OPUS_BITRATE * shape.channels)
     with av.open(pieces, "w", format="ogg", container_options=options) as media:
         track = media.add_stream("libopus", rate=shape.sample_rate, bit_rate=bitrate)
