@@ -38,6 +38,14 @@ FOR SHARE
 """
 
 
+LOCK_ACCOUNT = """
+SELECT true
+FROM users
+WHERE id = $1 AND status = 'active'
+FOR NO KEY UPDATE
+"""
+
+
 class Actor(msgspec.Struct, frozen=True):
     """The account that a request, a socket or a job acts for."""
 
@@ -154,4 +162,10 @@ async def hold_account(conn: Connection, actor: Actor) -> None:
     For what takes long between asking who it is and writing. Raises InvalidToken.
     """
     if not await conn.fetchval(HOLD_ACCOUNT, actor.user_id):
+        raise InvalidToken
+
+
+async def lock_account(conn: Connection, actor: Actor) -> None:
+    """As ``hold_account``, and whoever does this for the same account comes after."""
+    if not await conn.fetchval(LOCK_ACCOUNT, actor.user_id):
         raise InvalidToken

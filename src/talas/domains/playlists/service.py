@@ -5,9 +5,8 @@ from msgspec import UNSET
 
 from talas.core.database import Connection
 from talas.core.errors import Conflict
-from talas.core.sessions import Actor
+from talas.core.sessions import Actor, lock_account
 from talas.core.text import FieldChecks
-from talas.core.tokens import InvalidToken
 from talas.domains.playlists import access, sql
 from talas.domains.playlists.order import sql as order
 from talas.domains.playlists.schemas import (
@@ -32,8 +31,7 @@ async def create_playlist(conn: Connection, actor: Actor, new: NewPlaylist) -> O
     description = checks.text("description", new.description or "", max_length=MAX_DESCRIPTION)
     visibility = checks.one_of("visibility", new.visibility, VISIBILITIES)
     checks.finish()
-    if not await sql.lock_owner(conn, actor.user_id):
-        raise InvalidToken
+    await lock_account(conn, actor)
     if await sql.count_playlists_of_user(conn, actor.user_id) >= MAX_PLAYLISTS:
         raise Conflict(
             f"You have {MAX_PLAYLISTS} playlists; delete one first", code="too_many_playlists"

@@ -78,20 +78,6 @@ async def lock_playlist(conn: Connection, playlist_id: int) -> None:
     await conn.execute(LOCK_PLAYLIST, playlist_id)
 
 
-LOCK_OWNER = """
-SELECT true
-FROM users
-WHERE id = $1 AND status = 'active'
-FOR NO KEY UPDATE
-"""
-
-
-async def lock_owner(conn: Connection, user_id: int) -> bool:
-    """Until the transaction ends, the account is not closed and makes no other playlist; False
-    where it is closed already."""
-    return bool(await conn.fetchval(LOCK_OWNER, user_id))
-
-
 COUNT_PLAYLISTS_OF_USER = """
 SELECT count(*)
 FROM playlists

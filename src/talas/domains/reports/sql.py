@@ -5,6 +5,7 @@ import msgspec
 from talas.core.database import Connection, as_row, as_rows
 from talas.core.filters import for_each_filter, given_filters
 from talas.domains.reports.schemas import OwnReport, Report, ReportFilter
+from talas.domains.tracks import visibility
 
 
 class ReportState(msgspec.Struct, frozen=True):
@@ -20,12 +21,12 @@ FROM users
 WHERE id = $2 AND status = 'active' AND $1::INT IS NOT NULL
 """
 
-SELECT_TRACK_OWNER = """
-SELECT user_id
-FROM tracks
-WHERE id = $2
-  AND (user_id = $1 OR (status = 'ready' AND visibility <> 'private'))
-"""
+# S608: what is put together are constants.
+SELECT_TRACK_OWNER = f"""
+SELECT t.user_id
+FROM tracks AS t
+WHERE t.id = $2 AND {visibility.SEEN}
+"""  # noqa: S608
 
 SELECT_AUTHOR = """
 SELECT m.from_user

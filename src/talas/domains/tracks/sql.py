@@ -320,3 +320,14 @@ WHERE id = ANY($1::INT[]) AND status <> 'processing'
 async def select_outcomes(conn: Connection, track_ids: list[int]) -> list[OutcomeRow]:
     """Of those tracks the ones whose analysis has ended."""
     return as_rows(OutcomeRow, await conn.fetch(SELECT_OUTCOMES, track_ids))
+
+
+SELECT_NOW = """
+SELECT now()
+"""
+
+
+async def select_now(conn: Connection) -> dt.datetime:
+    """By the clock that the times of rows go by."""
+    now: dt.datetime = await conn.fetchval(SELECT_NOW)
+    return now

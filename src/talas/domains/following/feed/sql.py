@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_rows
+from talas.domains.tracks import visibility
 
 
 class FeedRow(msgspec.Struct, frozen=True):
@@ -14,14 +15,15 @@ class FeedRow(msgspec.Struct, frozen=True):
 
 # One look into the index for each who is followed. A page ends after $2 + $3 tracks, so it holds
 # nothing of who is not among the $2 + $3 that published last, and of each no more than so many.
-SELECT_PAGE = """
+# S608 below: what is put together are constants of this file and of visibility.
+SELECT_PAGE = f"""
 WITH publishers AS MATERIALIZED (
   SELECT f.user_id
   FROM follows AS f
   CROSS JOIN LATERAL (
     SELECT coalesce(t.published_at, t.created_at) AS published_at, t.id
     FROM tracks AS t
-    WHERE t.user_id = f.user_id AND t.status = 'ready' AND t.visibility = 'public'
+    WHERE t.user_id = f.user_id AND {visibility.SHARED}
     ORDER BY coalesce(t.published_at, t.created_at) DESC, t.id DESC
     LIMIT 1
   ) AS newest
@@ -34,14 +36,14 @@ FROM publishers AS p
 CROSS JOIN LATERAL (
   SELECT t.id, coalesce(t.published_at, t.created_at) AS published_at
   FROM tracks AS t
-  WHERE t.user_id = p.user_id AND t.status = 'ready' AND t.visibility = 'public'
+  WHERE t.user_id = p.user_id AND {visibility.SHARED}
   ORDER BY coalesce(t.published_at, t.created_at) DESC, t.id DESC
   LIMIT $2::BIGINT + $3::BIGINT
 ) AS found
 ORDER BY found.published_at DESC, found.id DESC
 LIMIT $2
 OFFSET $3
-"""
+"""  # noqa: S608
 
 
 async def select_page(

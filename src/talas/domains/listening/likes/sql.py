@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_rows
+from talas.domains.tracks import visibility
 
 
 class LikeRow(msgspec.Struct, frozen=True):
@@ -78,14 +79,12 @@ async def select_likes(conn: Connection, track_id: int) -> int:
 
 # S608 below: what is put together are constants of this file.
 # What one liked and may no longer see is found in an index of the few such tracks.
-_SEEN = """l.user_id = $1
+_SEEN = f"""l.user_id = $1
   AND NOT EXISTS (
     SELECT
     FROM tracks AS t
-    WHERE t.id = l.track_id
-      AND NOT (t.status = 'ready' AND t.visibility <> 'private')
-      AND t.user_id <> $1
-  )"""
+    WHERE t.id = l.track_id AND {visibility.WITHHELD}
+  )"""  # noqa: S608
 SELECT_PAGE = f"""
 SELECT l.track_id, l.created_at
 FROM track_likes AS l

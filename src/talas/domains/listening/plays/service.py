@@ -8,8 +8,7 @@ report that is sent again within that time counts once.
 from talas.core.database import Connection, Database
 from talas.core.errors import NotFound
 from talas.core.http.pagination import Page
-from talas.core.sessions import Actor
-from talas.core.tokens import InvalidToken
+from talas.core.sessions import Actor, lock_account
 from talas.domains.listening.plays import sql
 from talas.domains.listening.plays.schemas import HistoryEntry, PlayState
 from talas.domains.tracks import access as tracks
@@ -40,8 +39,7 @@ async def record_play(
     track = await tracks.load_track(conn, user_id, track_id)
     if not is_play(seconds, track.duration_ms):
         return PlayState(track.id, counted=False, plays=track.plays)
-    if not await sql.lock_listener(conn, user_id):
-        raise InvalidToken
+    await lock_account(conn, actor)
     counted = await sql.insert_play(conn, user_id=user_id, track_id=track.id, apart_s=APART_S)
     track = await tracks.load_track(conn, user_id, track.id)
     return PlayState(track.id, counted=counted, plays=track.plays)

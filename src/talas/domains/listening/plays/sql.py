@@ -5,26 +5,13 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_rows
+from talas.domains.tracks import visibility
 
 
 class PlayRow(msgspec.Struct, frozen=True):
     id: int
     track_id: int
     played_at: dt.datetime
-
-
-LOCK_LISTENER = """
-SELECT true
-FROM users
-WHERE id = $1 AND status = 'active'
-FOR NO KEY UPDATE
-"""
-
-
-async def lock_listener(conn: Connection, user_id: int) -> bool:
-    """Whether the account is active; until the transaction ends it stays so, and nothing else that
-    it plays is recorded."""
-    return bool(await conn.fetchval(LOCK_LISTENER, user_id))
 
 
 INSERT_PLAY = """
@@ -58,14 +45,12 @@ async def insert_play(conn: Connection, *, user_id: int, track_id: int, apart_s:
 
 # S608 below: what is put together are constants of this file.
 # What one heard and may no longer see is found in an index of the few such tracks.
-_SEEN = """p.user_id = $1
+_SEEN = f"""p.user_id = $1
   AND NOT EXISTS (
     SELECT
     FROM tracks AS t
-    WHERE t.id = p.track_id
-      AND NOT (t.status = 'ready' AND t.visibility <> 'private')
-      AND t.user_id <> $1
-  )"""
+    WHERE t.id = p.track_id AND {visibility.WITHHELD}
+  )"""  # noqa: S608
 SELECT_PAGE = f"""
 SELECT p.id, p.track_id, p.played_at
 FROM track_plays AS p

@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_rows
+from talas.domains.tracks import visibility
 
 
 class EntryRow(msgspec.Struct, frozen=True):
@@ -30,14 +31,13 @@ class ExportRow(msgspec.Struct, frozen=True):
     duration_ms: int | None
 
 
-# S608 below: what is put together are constants of this file. As tracks.access.may_see.
-_IS_HEARD = "(t.user_id = $1 OR (t.status = 'ready' AND t.visibility <> 'private'))"
+# S608 below: what is put together are constants of this file and of visibility.
 _HEARD = f"""FROM playlist_tracks AS e
 JOIN tracks AS t ON t.id = e.track_id
-WHERE e.playlist_id = $2 AND {_IS_HEARD}"""
+WHERE e.playlist_id = $2 AND {visibility.SEEN}"""
 
 SELECT_ENTRIES = f"""
-SELECT e.id, e.track_id, e.position, {_IS_HEARD}
+SELECT e.id, e.track_id, e.position, {visibility.SEEN}
 FROM playlist_tracks AS e
 JOIN tracks AS t ON t.id = e.track_id
 WHERE e.playlist_id = $2
@@ -98,7 +98,7 @@ async def select_export(conn: Connection, playlist_id: int, *, viewer_id: int) -
 HOLD_HEARD_TRACKS = f"""
 SELECT t.id
 FROM tracks AS t
-WHERE t.id = ANY($2::INT[]) AND {_IS_HEARD}
+WHERE t.id = ANY($2::INT[]) AND {visibility.SEEN}
 ORDER BY t.id
 FOR KEY SHARE
 """  # noqa: S608
@@ -165,7 +165,7 @@ async def delete_other_entries(conn: Connection, playlist_id: int, entry_ids: li
 DELETE_HEARD_ENTRY = f"""
 DELETE FROM playlist_tracks AS e
 USING tracks AS t
-WHERE e.playlist_id = $2 AND e.id = $3 AND t.id = e.track_id AND {_IS_HEARD}
+WHERE e.playlist_id = $2 AND e.id = $3 AND t.id = e.track_id AND {visibility.SEEN}
 RETURNING true
 """  # noqa: S608
 

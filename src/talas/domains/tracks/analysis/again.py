@@ -16,6 +16,7 @@ from talas.core.storage import Storage
 from talas.domains.tracks.analysis import service, sql
 from talas.domains.tracks.analysis.analyser import Analyser
 from talas.domains.tracks.queue import AnalyseTrack
+from talas.domains.tracks.sql import select_now
 
 STALE_AT_A_TIME = 20
 WAITING_AT_A_TIME = 100
@@ -61,7 +62,7 @@ async def through_worker(db: Database, selection: Selection) -> AsyncIterator[Ou
     """Leaves the work to the workers, and tells of each track that they have done. Raises
     Unavailable where none has been there for a while."""
     async with db.connection() as conn:
-        began_at = await sql.select_now(conn)
+        began_at = await select_now(conn)
     tracks = _selected(db, selection)
     waiting: dict[int, sql.RepeatRow] = {}
     seen_at = time.monotonic()
@@ -84,7 +85,7 @@ async def through_worker(db: Database, selection: Selection) -> AsyncIterator[Ou
 async def directly(db: Database, storage: Storage, selection: Selection) -> AsyncIterator[Outcome]:
     """Does the work in this process, as many tracks at a time as there are processors."""
     async with db.connection() as conn:
-        began_at = await sql.select_now(conn)
+        began_at = await select_now(conn)
     analyser = Analyser(db, storage)
     running: set[asyncio.Task[Outcome]] = set()
     try:

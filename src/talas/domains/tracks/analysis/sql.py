@@ -246,14 +246,3 @@ WHERE id = ANY($1::INT[])
 
 async def select_analysed(conn: Connection, track_ids: list[int]) -> list[AnalysedRow]:
     return as_rows(AnalysedRow, await conn.fetch(SELECT_ANALYSED, track_ids))
-
-
-SELECT_NOW = """
-SELECT now()
-"""
-
-
-async def select_now(conn: Connection) -> dt.datetime:
-    """By the clock that ``analysed_at`` goes by."""
-    now: dt.datetime = await conn.fetchval(SELECT_NOW)
-    return now

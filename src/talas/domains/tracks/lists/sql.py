@@ -7,12 +7,13 @@ statements' first arguments are the viewer, the limit and the offset.
 from talas.core.database import Connection, as_rows, has_trigrams
 from talas.core.http.pagination import Page, Window
 from talas.core.trigrams import may_contain
+from talas.domains.tracks import visibility
 from talas.domains.tracks.sql import TrackRow
 
 # S608 below: what is put together are constants of this file.
 _RANKS = {"newest": "t.id", "plays": "t.plays", "likes": "t.likes"}
 SORTS = tuple(_RANKS)
-_SHARED = "t.status = 'ready' AND t.visibility = 'public'"
+_SHARED = visibility.SHARED
 # A CASE, lest the planner gathers all shared tracks from their indexes to join them with the few
 # that match.
 _VISIBLE = f"CASE WHEN {_SHARED} THEN true ELSE t.user_id = $1 END"
@@ -48,7 +49,7 @@ def _halves(rank: str, shared: str, own: str, *, direction: str = "DESC") -> str
   (
     SELECT t.id, {rank} AS rank
     FROM tracks AS t
-    WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {own}
+    WHERE NOT {_SHARED} AND t.user_id = $1 AND {own}
     {order}
   )"""  # noqa: S608
 
@@ -71,7 +72,7 @@ PAGES_FROM_END = {
 COUNT_UNSHARED = f"""
 SELECT count(*)
 FROM tracks AS t
-WHERE NOT ({_SHARED}) AND t.user_id = $1
+WHERE NOT {_SHARED} AND t.user_id = $1
 """  # noqa: S608
 
 
@@ -92,7 +93,7 @@ async def count_unshared(conn: Connection, user_id: int) -> int:
 SELECT_TRACKS_BY_IDS = f"""
 SELECT {TrackRow.COLUMNS}
 FROM tracks AS t
-WHERE t.id = ANY($2::INT[]) AND (({_SHARED}) OR t.user_id = $1)
+WHERE t.id = ANY($2::INT[]) AND ({_SHARED} OR t.user_id = $1)
 """  # noqa: S608
 
 
@@ -106,7 +107,7 @@ SELECT_SEEN_BY_IDS = f"""
 SELECT {TrackRow.COLUMNS}
 FROM tracks AS t
 WHERE t.id = ANY($2::INT[])
-  AND ((t.status = 'ready' AND t.visibility <> 'private') OR t.user_id = $1)
+  AND {visibility.SEEN}
 """  # noqa: S608
 
 
@@ -133,7 +134,7 @@ PAGES_OF_USER = {
     else _page_of_found(
         rank,
         f"tracks AS t\n  WHERE {_SHARED} AND {_OF_USER}",
-        f"tracks AS t\n  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_OF_USER}",
+        f"tracks AS t\n  WHERE NOT {_SHARED} AND t.user_id = $1 AND {_OF_USER}",
     )
     for sort, rank in _RANKS.items()
 }
@@ -146,7 +147,7 @@ SELECT (
 ) + (
   SELECT count(*)
   FROM tracks AS t
-  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND t.user_id = $2
+  WHERE NOT {_SHARED} AND t.user_id = $1 AND t.user_id = $2
     AND ($3::TEXT IS NULL OR {_has_tag("$3")})
 )
 """  # noqa: S608
@@ -185,7 +186,7 @@ COUNT_OF_TAG = f"""
 SELECT coalesce((SELECT usage_count FROM tags WHERE name = $2), 0) + (
   SELECT count(*)
   FROM tracks AS t
-  WHERE NOT ({_SHARED}) AND t.user_id = $1 AND {_has_tag("$2")}
+  WHERE NOT {_SHARED} AND t.user_id = $1 AND {_has_tag("$2")}
 )
 """  # noqa: S608
 

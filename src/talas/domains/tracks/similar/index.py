@@ -11,6 +11,7 @@ from talas.core.database import Database
 from talas.core.storage import in_thread
 from talas.domains.tracks.similar import sql
 from talas.domains.tracks.similar.sql import FeaturesRow, PackedRow
+from talas.domains.tracks.sql import select_now
 
 FOLLOW_EVERY_S = 1.0
 # A row carries the time at which its transaction began; none stays open for longer.
@@ -44,7 +45,7 @@ class SoundIndex:
             if self._read_until and time.monotonic() - self._followed_at < FOLLOW_EVERY_S:
                 return
             async with db.connection() as conn:
-                now = await sql.select_now(conn)
+                now = await select_now(conn)
                 since = self._read_until and self._read_until - OVERLAP
                 last_id = 0
                 while packed := await sql.select_packed(

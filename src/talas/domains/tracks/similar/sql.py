@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from talas.core.database import Connection, as_row, as_rows
+from talas.domains.tracks import visibility
 
 
 class FeaturesRow(msgspec.Struct, frozen=True):
@@ -41,16 +42,6 @@ async def select_features(conn: Connection, track_id: int) -> FeaturesRow | None
     return as_row(FeaturesRow, await conn.fetchrow(SELECT_FEATURES, track_id))
 
 
-SELECT_NOW = """
-SELECT now()
-"""
-
-
-async def select_now(conn: Connection) -> dt.datetime:
-    now: dt.datetime = await conn.fetchval(SELECT_NOW)
-    return now
-
-
 # S608 below: what is put together are constants of this file.
 def _packed(condition: str) -> str:
     """Packed by the database: a million small values cost the event loop seconds."""
@@ -85,12 +76,12 @@ async def select_packed(
     return as_rows(PackedRow, records)
 
 
-SELECT_SEEN = """
-SELECT t.id, (t.status = 'ready' AND t.visibility = 'public') OR t.user_id = $1
+SELECT_SEEN = f"""
+SELECT t.id, {visibility.SHARED} OR t.user_id = $1
 FROM track_features AS f
 JOIN tracks AS t ON t.id = f.track_id
 WHERE f.track_id = ANY($2::INT[])
-"""
+"""  # noqa: S608
 
 
 async def select_seen(conn: Connection, track_ids: list[int], *, viewer_id: int) -> list[SeenRow]:
