@@ -31,7 +31,9 @@ CREATE TABLE playlist_tracks (
     added_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
-CREATE INDEX playlist_tracks_order_idx ON playlist_tracks (playlist_id, position);
+-- With the track, so that it alone says how many one may hear.
+CREATE INDEX playlist_tracks_order_idx ON playlist_tracks (playlist_id, position)
+    INCLUDE (track_id);
 CREATE INDEX playlist_tracks_track_idx ON playlist_tracks (track_id);
 CREATE INDEX playlist_tracks_added_by_idx ON playlist_tracks (added_by);
 

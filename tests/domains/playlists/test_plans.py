@@ -54,13 +54,14 @@ HOT = [
     *by_sort(lists.FIND_OF_USER, VIEWER, 20, 0, OWNER, "ab12c"),
     *by_sort(lists.FIND_TEXT, VIEWER, 20, 0, None, "ab12c"),
     (sql.SELECT_PLAYLISTS, (VIEWER, [*range(100, 120)])),
+    (sql.COUNT_HEARD, (VIEWER, [*range(100, 120)])),
     (sql.LOCK_PLAYLIST, (1,)),
     (sql.LOCK_PLAYLISTS_OF_USER, (OWNER,)),
     (sql.COUNT_PLAYLISTS_OF_USER, (OWNER,)),
     (sql.FORGET_ADDED_BY_USER, (OWNER,)),
     (sql.DELETE_COLLABORATIONS_OF_USER, (OWNER,)),
     (order.SELECT_ENTRIES, (VIEWER, 1)),
-    (order.SELECT_HEARD_TRACK_IDS, (VIEWER, 1)),
+    (order.SELECT_HEARD, (VIEWER, 1)),
     (order.SELECT_HEARD_ENTRIES, (VIEWER, 1, 20, 0)),
     (order.SELECT_EXPORT, (VIEWER, 1)),
     (order.HOLD_HEARD_TRACKS, (VIEWER, [1, 2, 3])),
@@ -108,3 +109,22 @@ async def test_no_statement_reads_much_more_than_it_answers(
             if "Scan" in node["Node Type"] and is_greedy(node)
         ]
     assert greedy == []
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_counting_reads_indexes_alone(filled: asyncpg.Connection, plans: str) -> None:
+    """A page of long playlists would join hundreds of thousands of tracks."""
+    await filled.execute(f"SET plan_cache_mode = {plans}")
+    explained = await filled.fetchval(
+        f"EXPLAIN (FORMAT JSON) {sql.COUNT_HEARD}", VIEWER, [*range(100, 200)]
+    )
+    (plan,) = json.loads(explained)
+    scans = {
+        node["Index Name"]: node["Node Type"]
+        for node in nodes(plan["Plan"])
+        if "Scan" in node["Node Type"]
+    }
+    assert scans == {
+        "playlist_tracks_order_idx": "Index Only Scan",
+        "tracks_withheld_idx": "Index Only Scan",
+    }

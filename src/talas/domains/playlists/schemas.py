@@ -13,8 +13,8 @@ Visibility = Annotated[str, allowed(VISIBILITIES)]
 
 
 class Playlist(msgspec.Struct, kw_only=True):
-    """``tracks_count`` and ``duration_ms`` are of the tracks that the caller may hear. ``role`` is
-    the caller's: owner, collaborator or null. ``version`` grows with each change of the order."""
+    """``tracks_count`` is of the tracks that the caller may hear. ``role`` is the caller's: owner,
+    collaborator or null. ``version`` grows with each change of the order."""
 
     id: int
     user_id: int
@@ -23,7 +23,6 @@ class Playlist(msgspec.Struct, kw_only=True):
     description: str
     visibility: str
     tracks_count: int
-    duration_ms: int
     role: str | None
     version: int
     created_at: dt.datetime
@@ -31,8 +30,10 @@ class Playlist(msgspec.Struct, kw_only=True):
 
 
 class OrderedPlaylist(Playlist, kw_only=True):
-    """With the whole order of the tracks that the caller may hear, as PUT …/tracks takes it."""
+    """With the whole order of the tracks that the caller may hear, as PUT …/tracks takes it, and
+    ``duration_ms`` of all of them."""
 
+    duration_ms: int
     track_ids: list[int]
 
 

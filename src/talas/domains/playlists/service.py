@@ -45,8 +45,13 @@ async def create_playlist(conn: Connection, actor: Actor, new: NewPlaylist) -> O
 async def get_playlist(conn: Connection, viewer_id: int, playlist_id: int) -> OrderedPlaylist:
     """Raises NotFound."""
     row = await access.load_playlist(conn, viewer_id, playlist_id)
-    track_ids = await order.select_heard_track_ids(conn, row.id, viewer_id=viewer_id)
-    return OrderedPlaylist(**msgspec.structs.asdict(row), track_ids=track_ids)
+    heard = await order.select_heard(conn, row.id, viewer_id=viewer_id)
+    return OrderedPlaylist(
+        **msgspec.structs.asdict(row),
+        tracks_count=len(heard),
+        duration_ms=sum(track.duration_ms or 0 for track in heard),
+        track_ids=[track.track_id for track in heard],
+    )
 
 
 async def update_playlist(
@@ -88,5 +93,5 @@ async def forget_user(conn: Connection, user_id: int) -> None:
     await sql.delete_traces_of_user(conn, user_id)
 
 
-def as_playlist(row: PlaylistRow) -> Playlist:
-    return Playlist(**msgspec.structs.asdict(row))
+def as_playlist(row: PlaylistRow, tracks_count: int) -> Playlist:
+    return Playlist(**msgspec.structs.asdict(row), tracks_count=tracks_count)

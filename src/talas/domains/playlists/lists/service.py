@@ -33,4 +33,5 @@ async def list_playlists(
         window = page.window(total)
         ids = await sql.select_page(conn, window, viewer_id=viewer_id, sort=wanted.sort)
     rows = await playlists.select_playlists(conn, ids, viewer_id=viewer_id)
-    return [as_playlist(row) for row in rows], total
+    heard = await playlists.count_heard(conn, ids, viewer_id=viewer_id)
+    return [as_playlist(row, heard.get(row.id, 0)) for row in rows], total

@@ -8,6 +8,7 @@ from talas.core.errors import Conflict, FieldError, InvalidData, NotFound
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.domains.playlists import access
+from talas.domains.playlists import sql as playlists
 from talas.domains.playlists.order import sql
 from talas.domains.playlists.order.reordering import reordered
 from talas.domains.playlists.order.schemas import NewOrder, PlaylistTrack
@@ -39,7 +40,8 @@ async def list_tracks(
         # A track may go between two statements.
         if entry.track_id in by_id
     ]
-    return found, playlist.tracks_count
+    heard = await playlists.count_heard(conn, [playlist.id], viewer_id=viewer_id)
+    return found, heard.get(playlist.id, 0)
 
 
 async def list_playable(

@@ -17,6 +17,11 @@ class EntryRow(msgspec.Struct, frozen=True):
     is_heard: bool
 
 
+class HeardRow(msgspec.Struct, frozen=True):
+    track_id: int
+    duration_ms: int | None
+
+
 class HeardEntryRow(msgspec.Struct, frozen=True):
     id: int
     track_id: int
@@ -50,18 +55,16 @@ async def select_entries(conn: Connection, playlist_id: int, *, viewer_id: int) 
     return as_rows(EntryRow, await conn.fetch(SELECT_ENTRIES, viewer_id, playlist_id))
 
 
-SELECT_HEARD_TRACK_IDS = f"""
-SELECT e.track_id
+SELECT_HEARD = f"""
+SELECT e.track_id, t.duration_ms
 {_HEARD}
 ORDER BY e.position
 """
 
 
-async def select_heard_track_ids(
-    conn: Connection, playlist_id: int, *, viewer_id: int
-) -> list[int]:
+async def select_heard(conn: Connection, playlist_id: int, *, viewer_id: int) -> list[HeardRow]:
     """In order, those that the viewer may hear."""
-    return [r[0] for r in await conn.fetch(SELECT_HEARD_TRACK_IDS, viewer_id, playlist_id)]
+    return as_rows(HeardRow, await conn.fetch(SELECT_HEARD, viewer_id, playlist_id))
 
 
 SELECT_HEARD_ENTRIES = f"""
