@@ -49,9 +49,25 @@ async def set_ready(
 ) -> bool:
     """False when the track is not waiting any more. Its uploader hears of it, unless it was ready
     before."""
+    row = _ready_row(track.id, job, result)
+    title = await sql.update_track_ready(conn, row, again=job.again)
+    if title is None:
+        return False
+    if result.features is None:
+        await sql.delete_features(conn, track.id)
+    else:
+        await sql.upsert_features(conn, track.id, version=FEATURES_VERSION, vector=result.features)
+    if track.status == "ready":
+        return True
+    data = {"id": track.id, "status": "ready", "title": title}
+    await publish(conn, USER_NOTIFY, user_id=track.user_id, type="track", data=data)
+    return True
+
+
+def _ready_row(track_id: int, job: AnalyseTrack, result: AnalysisResult) -> sql.ReadyRow:
     facts, tags = result.measurements, result.measurements.tags
-    row = sql.ReadyRow(
-        id=track.id,
+    return sql.ReadyRow(
+        id=track_id,
         container=facts.format,
         media_type=CONTAINERS[facts.format].media_type,
         codec=facts.codec,
@@ -79,18 +95,6 @@ async def set_ready(
         artist=tags.artist and tags.artist[:MAX_TEXT],
         analysis_version=ANALYSIS_VERSION,
     )
-    title = await sql.update_track_ready(conn, row, again=job.again)
-    if title is None:
-        return False
-    if result.features is None:
-        await sql.delete_features(conn, track.id)
-    else:
-        await sql.upsert_features(conn, track.id, version=FEATURES_VERSION, vector=result.features)
-    if track.status == "ready":
-        return True
-    data = {"id": track.id, "status": "ready", "title": title}
-    await publish(conn, USER_NOTIFY, user_id=track.user_id, type="track", data=data)
-    return True
 
 
 async def keep(conn: Connection, track_id: int, reason: str, *, looked_at: bool = True) -> None:
