@@ -67,6 +67,24 @@ async def test_each_step_down_and_up_again_on_data(database_url: str) -> None:
     assert await fetchval(database_url, "SELECT count(*) FROM users") == 1
 
 
+async def test_plays_that_wait_to_be_counted_are_not_lost_on_the_way_down(
+    database_url: str,
+) -> None:
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("""
+INSERT INTO users (username, email, password_hash) VALUES ('a', 'a', '');
+INSERT INTO tracks (user_id, title, artist, container, media_type, filename, content_hash, size,
+  storage_key, plays)
+VALUES (1, 't', 'a', 'wav', 'audio/wav', 'f', sha256(''), 1, 'k', 4);
+INSERT INTO track_plays_unfolded (track_id, user_id, played_at)
+VALUES (1, 1, now()), (1, 1, now()), (9, 1, now())
+""")
+    await conn.close()
+    while await migrate_down(database_url) != ["0013_listening"]:
+        pass
+    assert await fetchval(database_url, "SELECT plays FROM tracks") == 6
+
+
 async def test_a_second_up_applies_nothing(database_url: str) -> None:
     assert await migrate_up(database_url) == []
 

@@ -3,7 +3,11 @@
 import asyncio
 
 import asyncpg
+from tests.conftest import MakeSettings
 
+from talas.core.database import Database
+from talas.core.permissions import Role
+from talas.core.sessions import Actor
 from talas.domains.listening import service as listening
 from talas.domains.listening.comments import sql as comments
 from talas.domains.listening.plays import sql as plays
@@ -78,3 +82,20 @@ async def test_others_go_on_listening_meanwhile(database_url: str) -> None:
     finally:
         for conn in (leaving, other):
             await conn.close()
+
+
+async def test_a_deletion_may_take_longer_than_other_statements(
+    make_settings: MakeSettings,
+) -> None:
+    """Millions may have played the track; what comes after is bounded as before."""
+    db = await Database.connect(make_settings().database, application="test", max_connections=1)
+    try:
+        async with db.transaction() as conn:
+            await conn.execute(SEED)
+            await service.delete_track(conn, Actor(2, "b", Role.USER, 1), 2)
+            assert await conn.fetchval("SHOW statement_timeout") == "2min"
+        async with db.connection() as conn:
+            assert await conn.fetchval("SHOW statement_timeout") == "5s"
+            assert await conn.fetchval("SELECT count(*) FROM track_plays") == 0
+    finally:
+        await db.close()
