@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+import pytest
 from tests.conftest import MakeSettings
 
 from talas.core.database import Database
@@ -28,9 +29,11 @@ INSERT INTO track_comments (user_id, track_id, content) VALUES (1, 3, 'x');
 """
 
 
+@pytest.mark.parametrize("likes", [False, True])
 async def test_two_who_hear_each_others_tracks_do_not_wait_for_each_other(
-    database_url: str,
+    database_url: str, likes: bool
 ) -> None:
+    """Likes alone would let them come one after the other."""
     users = (1, 2)
     conns = [await asyncpg.connect(database_url) for _ in users]
     try:
@@ -42,7 +45,8 @@ async def test_two_who_hear_each_others_tracks_do_not_wait_for_each_other(
             "SELECT 1 + n % 2, 't', 'a', 'wav', 'audio/wav', 'f', sha256(''), 1, 'tracks/' || n, 2 "
             f"FROM generate_series(1, {TRACKS}) AS n;"
             "INSERT INTO track_likes (user_id, track_id) "
-            "SELECT u.id, t.id FROM users AS u CROSS JOIN tracks AS t WHERE t.id % 3 = 0;"
+            "SELECT u.id, t.id FROM users AS u CROSS JOIN tracks AS t "
+            f"WHERE t.id % 3 = 0 AND {likes};"
             "INSERT INTO track_plays (user_id, track_id, played_at) "
             "SELECT u.id, t.id, now() FROM users AS u CROSS JOIN tracks AS t WHERE t.id % 3 = 1;"
             "INSERT INTO track_comments (user_id, track_id, content) "
