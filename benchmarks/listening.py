@@ -79,9 +79,10 @@ def write_mix(target: Path, song: Path) -> None:
         while written < wanted:
             for part in encoded:
                 with av.open(str(part), format="mp3") as media:
+                    # What the container says of its length is a guess from its first frames.
                     for packet in media.demux(audio=0):
                         out.write(bytes(packet))
-                    written += float(media.duration or 0) / 1_000_000
+                        written += float((packet.duration or 0) * packet.time_base)
     for part in encoded:
         part.unlink()
 
