@@ -39,6 +39,28 @@ def test_two_who_bring_each_other_down_leave_one(api: ApiProcess) -> None:
                 supers[fallen].token = tokens["access_token"]
 
 
+def test_many_who_bring_two_down_wait_for_nobody_who_waits_for_them(api: ApiProcess) -> None:
+    """Each of the two is answered for what they may, and none of the database's deadlocks."""
+    run_sql(api, "UPDATE users SET role = 'user'")
+    supers = [create_staff(api, role="super_admin") for _ in range(2)]
+
+    def bring_down(number: int) -> int:
+        target = supers[1 - number % 2].id
+        answer = change_account(api, supers[number % 2], target, role=ROLES[number % 3])
+        status: int = answer.status_code
+        return status
+
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(20):
+            statuses = list(pool.map(bring_down, range(20)))
+            assert set(statuses) <= {200, 403, 409}, statuses
+            states = [state_of(api, account.id) for account in supers]
+            assert states.count(("super_admin", "active")) == 1
+            last = states.index(("super_admin", "active"))
+            raised = change_account(api, supers[last], supers[1 - last].id, role="super_admin")
+            assert raised.is_success
+
+
 def test_who_was_demoted_a_moment_ago_acts_no_more(api: ApiProcess) -> None:
     """The process holds them for a super_admin still; the transaction looks again."""
     last, demoted = (create_staff(api, role="super_admin") for _ in range(2))

@@ -1,17 +1,22 @@
 """``DELETE /users/me``: what goes, and what others keep."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from tests.audio.synthesis import wav_bytes
+from tests.builders.admin import change_account
+from tests.builders.products import create_staff, run_sql
 from tests.builders.storage import stored_files
 from tests.builders.tracks import create_track, get_track, multipart, ready_track, worker_process
 from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
 from tests.domains.users.test_avatar import picture
+from tests.locking import held
 from tests.servers import ApiProcess, error_of
+from tests.waiting import wait_until
 
 
 def delete(api: ApiProcess, user: Account, password: str = PASSWORD) -> Any:
@@ -171,6 +176,25 @@ async def test_likes_given_go_and_those_of_others_stay(api: ApiProcess, user: Ac
     finally:
         await conn.close()
     assert get_track(api, owner.token, track["id"])["likes"] == 1
+
+
+def test_who_administrates_does_not_wait_for_it(api: ApiProcess, user: Account) -> None:
+    """What hangs on an account may take a while to go; here something holds it up for good."""
+    boss, other = create_staff(api, role="super_admin"), create_user(api)
+    track = create_track(api, user.token, content=song(6))
+    hold = f"SELECT id FROM tracks WHERE id = {track['id']} FOR UPDATE"
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with held(api.database_url, hold):
+            deletion = pool.submit(delete, api, user)
+            wait_until(lambda: bool(run_sql(api, waiting)))
+            login(api.client, email=boss.email)
+            assert change_account(api, boss, other.id, role="moderator").is_success
+            assert not deletion.done()
+        assert deletion.result().status_code == 200
 
 
 def test_it_leaves_its_rooms_and_they_stay(api: ApiProcess, user: Account) -> None:

@@ -31,7 +31,7 @@ COMMAND_LINE = Administrator(None, "command line", Role.SUPER_ADMIN, "local")
 async def find_account(conn: Connection, name: str) -> sql.AccountState:
     """By username or e-mail, ignoring case; raises NotFound. The row is locked."""
     name = clean_text(name, "name", max_length=MAX_EMAIL)
-    await sql.select_super_admins_for_update(conn)
+    await sql.hold_roles(conn)
     user_id = await sql.select_id_by_name(conn, name)
     account = await sql.select_account_for_update(conn, user_id) if user_id else None
     if account is None:
@@ -67,7 +67,8 @@ async def change_account(
     Raises NotFound, Forbidden where the roles do not allow it, Conflict for the last active
     super_admin. A suspension ends all sessions.
     """
-    super_admins = await sql.select_super_admins_for_update(conn)
+    await sql.hold_roles(conn)
+    super_admins = await sql.select_super_admins(conn)
     before = await sql.select_account_for_update(conn, user_id) if is_id(user_id) else None
     if before is None:
         raise NotFound("User not found")
@@ -170,8 +171,10 @@ def _as_entry(row: sql.AuditRow) -> AuditEntry:
 
 
 async def check_not_last_super_admin(conn: Connection, user_id: int) -> None:
-    """Raises Conflict when nobody else could administrate."""
-    if await sql.select_super_admins_for_update(conn) == [user_id]:
+    """Raises Conflict when nobody else could administrate. It stays so until the transaction
+    ends."""
+    await sql.hold_roles(conn)
+    if await sql.select_super_admins(conn) == [user_id]:
         raise _last_super_admin()
 
 

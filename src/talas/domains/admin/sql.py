@@ -42,20 +42,34 @@ class AuditRow(msgspec.Struct, frozen=True):
     created_at: dt.datetime
 
 
-# Whoever takes or gives super_admin holds all of these rows, in one order: two who demote
-# each other at once come one after the other.
-SELECT_SUPER_ADMINS_FOR_UPDATE = """
+# "roles" in ASCII.
+_ROLES_KEY = 0x726F6C6573
+HOLD_ROLES = """
+SELECT pg_advisory_xact_lock($1)
+"""
+
+
+async def hold_roles(conn: Connection) -> None:
+    """Until the transaction ends nobody else gives or takes a role, suspends, or deletes the
+    account of a super_admin.
+
+    The rows themselves would not do: which of them there are to be locked, and in what order,
+    changes with what those do who came before, and two would wait for each other.
+    """
+    await conn.execute(HOLD_ROLES, _ROLES_KEY)
+
+
+SELECT_SUPER_ADMINS = """
 SELECT id
 FROM users
 WHERE role = 'super_admin' AND status = 'active'
 ORDER BY id
-FOR UPDATE
 """
 
 
-async def select_super_admins_for_update(conn: Connection) -> list[int]:
-    records = await conn.fetch(SELECT_SUPER_ADMINS_FOR_UPDATE)
-    return [record[0] for record in records]
+async def select_super_admins(conn: Connection) -> list[int]:
+    """The active ones. Who holds the roles knows that they stay so."""
+    return [record[0] for record in await conn.fetch(SELECT_SUPER_ADMINS)]
 
 
 SELECT_ACCOUNT_FOR_UPDATE = """

@@ -333,13 +333,14 @@ async def change_password(conn: Connection, actor: Actor, *, old_hash: str, new_
     return True
 
 
-async def close_account(conn: Connection, user_id: int) -> None:
-    """Ends every session; nothing stays of them or of failed logins. Whoever wants to sign in or
-    to upload waits from here on until the transaction ends. Raises InvalidToken for an account
-    that is not active any more."""
+async def close_account(conn: Connection, user_id: int) -> Role:
+    """Ends every session; nothing stays of them or of failed logins. Whoever wants to sign in, to
+    upload or to change the role waits from here on until the transaction ends: the role that it is.
+    Raises InvalidToken for an account that is not active any more."""
     account = await sql.select_active_account_for_update(conn, user_id)
     if account is None:
         raise InvalidToken
     await end_all_sessions(conn, user_id)
     await sql.delete_sessions(conn, user_id)
     await throttle.forget_failures(conn, account.email)
+    return Role(account.role)

@@ -2,7 +2,9 @@
 
 from talas.core import counts
 from talas.core.database import Connection, allow_long_statements
+from talas.core.errors import Conflict
 from talas.core.http.pagination import Page
+from talas.core.permissions import Role
 from talas.core.sessions import Actor
 from talas.core.storage import Storage
 from talas.core.text import clean_text
@@ -84,13 +86,17 @@ async def delete_account(conn: Connection, storage: Storage, actor: Actor) -> No
     """Anonymises what others still need (the row that messages and audit rows name), removes the
     rest: the objects of tracks and files by jobs of the same transaction.
 
-    Raises Conflict for the last active super_admin.
+    Raises Conflict for the last active super_admin, and for who becomes one at this moment.
     """
     await allow_long_statements(conn)
     await chat.hold_all_rooms(conn, actor.user_id)
-    await admin.check_not_last_super_admin(conn, actor.user_id)
+    # Of others nobody has to wait for a deletion that takes long, to give roles or to sign in.
+    if actor.role is Role.SUPER_ADMIN:
+        await admin.check_not_last_super_admin(conn, actor.user_id)
     # Waits for uploads that hold the account; those that come later find it deleted.
-    await auth.close_account(conn, actor.user_id)
+    role = await auth.close_account(conn, actor.user_id)
+    if role is Role.SUPER_ADMIN and actor.role is not role:
+        raise Conflict("Your role has changed at this moment; try again", code="role_changed")
     await sql.anonymise_user(conn, actor.user_id)
     await playlists.hold_all(conn, actor.user_id)
     await tracks.forget_user(conn, actor.user_id)
