@@ -10,6 +10,7 @@ KNOWN = (
     "join, leave, message, dm, room_history, dm_history, edit, delete, react, unreact, pin, unpin, "
     "typing, read, auth, ping"
 )
+NO_TEXT = "Text must be Unicode; half of a surrogate pair (\\ud800 to \\udfff) is none"
 BAD = [
     ("", "A frame must be one JSON object"),
     ("hello", "A frame must be one JSON object"),
@@ -31,7 +32,10 @@ BAD = [
     ('{"type":"join","room":7}', "room: expected str, got int"),
     ('{"type":"join","room":null}', "room: expected str, got null"),
     ('{"type":"join","room":"general","id":[1]}', "id: expected int | str | null, got array"),
-    ('{"type":"join","room":"\\ud800"}', "A frame must be one JSON object"),
+    ('{"type":"join","room":"\\ud800"}', NO_TEXT),
+    ('{"type":"ping","id":"\\ud800"}', NO_TEXT),
+    ('{"type":"ping","id":"\\ud800"', "A frame must be one JSON object"),
+    ('["\\ud800"]', "A frame must be one JSON object"),
     ('{"type":"join","room":"a\\u0000b"}', "Room not found"),
     ('{"type":"join","room":"%s"}' % ("x" * 5000), "Room not found"),
     ('{"type":"join","room":""}', "Room not found"),
@@ -53,7 +57,7 @@ BAD = [
         '{"type":"message","room":"general","content":"\\u001b[31m"}',
         "content must not contain control characters",
     ),
-    ('{"type":"message","room":"general","content":"x\\udc00"}', None),
+    ('{"type":"message","room":"general","content":"x\\udc00"}', NO_TEXT),
     (
         '{"type":"message","room":"general","content":"%s"}' % ("x" * 4001),
         "content must be at most 4000 characters",
@@ -121,6 +125,17 @@ async def test_an_id_comes_back(
         ):
             answer = await a.ask(**frame, id=request_id)
             assert (answer["type"], answer["data"]["id"]) == (kind, request_id)
+
+
+async def test_who_cut_an_emoji_in_two_learns_which_request_it_was(
+    chat: ChatProcess, make_person: MakePerson
+) -> None:
+    async with connected(chat, await make_person()) as a:
+        await a.join()
+        await a.socket.send('{"type":"message","room":"general","content":"\\ud83d","id":7}')
+        assert (await a.receive())["data"] == {"message": NO_TEXT, "code": "bad_request", "id": 7}
+        await a.socket.send('{"type":"message","room":"general","content":"\\ud83d\\ude00","id":8}')
+        assert (await a.receive())["data"]["content"] == "😀"
 
 
 async def test_unknown_fields_are_ignored(chat: ChatProcess, make_person: MakePerson) -> None:

@@ -58,3 +58,31 @@ async def test_what_was_read_before_is_told_once(
         assert await shown(writing, "read") == 0
         # The socket that said it knows it.
         assert await shown(reading, "read") == 0
+
+
+async def test_all_of_ones_sockets_hear_what_was_read(
+    chat: ChatProcess, make_person: MakePerson, db: asyncpg.Connection
+) -> None:
+    ann, bob = await make_person(), await make_person()
+    room = unique_name("room")
+    await create_room(db, room, members=(ann.id, bob.id))
+    async with (
+        connected(chat, ann, version=2) as writing,
+        connected(chat, bob, version=2) as reading,
+        connected(chat, bob, version=2) as elsewhere,
+    ):
+        await writing.join(room)
+        # One that hears of it, though it has not joined the room: it may show what is unread.
+        await elsewhere.ask(type="ping")
+        for in_room in (False, True):
+            if in_room:
+                await reading.join(room)
+            await writing.send(type="message", room=room, content="hello")
+            seq = (await writing.receive_kind("message"))["seq"]
+            await reading.send(type="read", room=room, seq=seq)
+            assert await elsewhere.receive_kind("read") == {
+                "user_id": bob.id,
+                "seq": seq,
+                "room": room,
+            }
+        assert await shown(writing, "read") == 0

@@ -1,5 +1,7 @@
 """The socket's JSON: requests read into structs, answers written as RFC 6455 text frames."""
 
+import json
+import re
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ KNOWN_TYPES = (
 MAX_ID_LENGTH = 128
 _TEXT = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
 _PING = 0x89
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _requests: msgspec.json.Decoder[SocketRequest] = msgspec.json.Decoder(SocketRequest)
 _encoder = msgspec.json.Encoder()
@@ -46,7 +49,7 @@ def read_request(text: str) -> SocketRequest:
     except msgspec.ValidationError as error:
         raise BadFrame(_explain(str(error)), _request_id(text)) from None
     except (msgspec.DecodeError, UnicodeError):
-        raise BadFrame("A frame must be one JSON object") from None
+        raise _no_json(text) from None
     except RecursionError:
         raise BadFrame("The frame is nested too deeply") from None
     if isinstance(request.id, str) and len(request.id) > MAX_ID_LENGTH:
@@ -92,14 +95,36 @@ def _header(first: int, length: int) -> bytes:
 PONG = text_frame(b'{"type":"pong"}')
 
 
+def _no_json(text: str) -> BadFrame:
+    """Half of a surrogate pair may be escaped in JSON (RFC 8259 section 8.2): a browser sends it
+    where it has cut an emoji in two. It is no text, but the request's id is to be read."""
+    try:
+        found = json.loads(text) if _SURROGATE.search(text) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        return BadFrame("A frame must be one JSON object")
+    sentence = "Text must be Unicode; half of a surrogate pair (\\ud800 to \\udfff) is none"
+    return BadFrame(sentence, _usable_id(found.get("id")))
+
+
 def _request_id(text: str) -> RequestId:
     try:
-        found = _sent.decode(text).id
+        return _usable_id(_sent.decode(text).id)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+
+
+def _usable_id(found: object) -> RequestId:
     if isinstance(found, bool) or not isinstance(found, int | str):
         return None
-    return found if isinstance(found, int) or len(found) <= MAX_ID_LENGTH else None
+    if isinstance(found, int):
+        return found
+    return found if len(found) <= MAX_ID_LENGTH and not _is_broken(found) else None
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _explain(problem: str) -> str:

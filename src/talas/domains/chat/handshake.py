@@ -59,7 +59,7 @@ async def admit(node: Node, request: Request, address: str) -> Admitted | Respon
     except TalasError as error:
         return _failure(error)
     except (ValueError, MultipleValuesError):
-        return _failure(TalasError("The request makes no sense"), status=400)
+        return _failure(InvalidData("The request makes no sense"))
     except Exception as error:
         if is_unavailable(error):
             return _failure(DatabaseUnavailable())

@@ -89,9 +89,9 @@ def _show_read(node: Node, event: dict[str, Any]) -> None:
     others = [s for s in _listening(node, user_id) if socket_name(node, s) != event.get("origin")]
     if event.get("room_id"):
         room = node.hub.rooms.get(event["room_id"])
-        if room is not None:
-            frame = encode_frame("read", ReadData(user_id=user_id, seq=seq, room=room.name))
-            hint_to_all([m for m in others if m in room.listeners], frame)
+        name = room.name if room is not None else event.get("room")
+        if name is not None:
+            hint_to_all(others, encode_frame("read", ReadData(user_id=user_id, seq=seq, room=name)))
         return
     other = event["other_id"]
     frame = encode_frame("read", ReadData(user_id=user_id, seq=seq, with_user=other))

@@ -19,9 +19,12 @@ _DEFAULT = Preferences(share_reads=True, email_digest=True)
 
 
 class _Moved(NamedTuple):
+    """``name`` is the room's, where it is one."""
+
     place_id: int | None
     seq: int
     moved: bool
+    name: str | None = None
 
 
 async def read_room(
@@ -43,7 +46,7 @@ async def read_room(
         seq = message.seq
     mark = await _mark_room(conn, actor, name, seq)
     if mark.moved:
-        where = {"room_id": mark.place_id, "origin": origin}
+        where = {"room_id": mark.place_id, "room": mark.name, "origin": origin}
         await _tell(conn, actor, seq=mark.seq, shared=False, **where)
     return mark.seq
 
@@ -96,7 +99,7 @@ async def _mark_room(conn: Connection, actor: Actor, name: str, seq: int) -> _Mo
         return _Moved(room.id, mark.read_seq, moved=False)
     await sql.update_room_mark(conn, room.id, actor.user_id, seq)
     await sql.update_room_notifications(conn, actor.user_id, room.id, seq)
-    return _Moved(room.id, seq, moved=True)
+    return _Moved(room.id, seq, moved=True, name=room.name)
 
 
 async def _mark_conversation(conn: Connection, actor: Actor, user_id: int, seq: int) -> _Moved:
@@ -114,8 +117,8 @@ async def _mark_conversation(conn: Connection, actor: Actor, user_id: int, seq: 
 
 
 async def _tell(conn: Connection, actor: Actor, **mark: Any) -> None:
-    """``room_id`` or ``other_id``, ``seq``, whether the other side may hear of it, and which socket
-    knows it."""
+    """``room_id`` and the name of the ``room``, or ``other_id``; ``seq``; whether the other side
+    may hear of it; and which socket knows it."""
     await publish(conn, EPHEMERAL, CHAT_CHANNEL, kind="read", user_id=actor.user_id, **mark)
 
 
