@@ -1,5 +1,6 @@
 """Settings: the environment and ``.env``, read once by the entry point into frozen sections."""
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -7,9 +8,10 @@ import secrets
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from talas.core.durations import parse_duration
@@ -18,8 +20,11 @@ from talas.core.mail_server import MailServer, read_sender, read_smtp_url
 SAMPLE_SECRETS = frozenset({"your-secret-key-here", "change-me", "changeme", "secret"})
 MIN_SECRET_BYTES = 32
 MIN_CACHE_SIZE = 64 * 2**20
+# Ten years. What outlives the calendar of Python or PostgreSQL would fail at the first login.
+MAX_DURATION_H = 87_600
 DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
 STORAGE_SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file"})
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -112,9 +117,23 @@ def _duration(value: object) -> int:
     if isinstance(value, int):
         return value
     seconds = parse_duration(str(value).strip())
-    if seconds < 1:
-        raise ValueError("must be at least 1s")
+    if not 1 <= seconds <= MAX_DURATION_H * 3600:
+        raise ValueError(f"must be at least 1s and at most {MAX_DURATION_H}h")
     return int(seconds)
+
+
+def _whole_number(least: int, most: int | None = None) -> BeforeValidator:
+    """Says what would be right, whatever was wrong. A size, in bytes, has no ``most``."""
+    right = f"of bytes, at least {least}" if most is None else f"between {least} and {most}"
+
+    def read(value: object) -> int:
+        with contextlib.suppress(ValueError):
+            number = int(str(value))
+            if least <= number and (most is None or number <= most):
+                return number
+        raise ValueError(f"must be a whole number {right}")
+
+    return BeforeValidator(read)
 
 
 def _switch(value: object) -> object:
@@ -126,7 +145,7 @@ def _empty_is_unset(value: object) -> object:
 
 
 Text = Annotated[str | None, BeforeValidator(_empty_is_unset)]
-Bytes = Annotated[int, Field(gt=0)]
+Bytes = Annotated[int, _whole_number(1)]
 Seconds = Annotated[int, BeforeValidator(_duration)]
 
 
@@ -134,11 +153,11 @@ class _Environment(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
     database_url: Text = None
-    database_max_connections: Annotated[int, Field(ge=1, le=1000)] = 25
-    database_max_idle_connections: Annotated[int, Field(ge=0, le=1000)] = 5
+    database_max_connections: Annotated[int, _whole_number(1, 1000)] = 25
+    database_max_idle_connections: Annotated[int, _whole_number(0, 1000)] = 5
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    api_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    port: Annotated[int, _whole_number(1, 65535)] = 8080
+    api_workers: Annotated[int, _whole_number(1, 64)] = 1
     environment: Annotated[
         Literal["development", "test", "staging", "production"], BeforeValidator(_switch)
     ] = "development"
@@ -146,10 +165,10 @@ class _Environment(BaseSettings):
     jwt_expiry: Seconds = 24 * 3600
     refresh_expiry: Seconds = 720 * 3600
     ws_bind_addr: str = "127.0.0.1:9001"
-    chat_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    chat_workers: Annotated[int, _whole_number(1, 64)] = 1
     grpc_bind_addr: Text = None
     cache_path: Path | None = None
-    cache_size: Annotated[int, Field(ge=MIN_CACHE_SIZE)] = 4 * 2**30
+    cache_size: Annotated[int, _whole_number(MIN_CACHE_SIZE)] = 4 * 2**30
     data_dir: Path = Path("./data")
     upload_path: Path | None = None
     internal_docs_path: Path | None = None
@@ -217,18 +236,14 @@ def load_settings(**overrides: Any) -> Settings:
     )
 
 
-_WHAT_IS_RIGHT = {
-    "bool_parsing": "must be on or off",
-    "int_parsing": "must be a whole number, for sizes the number of bytes",
-}
-
-
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"]).upper()
-        said = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {_WHAT_IS_RIGHT.get(problem['type'], said)}")
+        said = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        lines.append(
+            f"{name}: {'must be on or off' if problem['type'] == 'bool_parsing' else said}"
+        )
     return "; ".join(lines)
 
 
@@ -237,9 +252,22 @@ def _folder(given: Path | None, default: Path) -> Path:
 
 
 def _database_url(url: str | None) -> str | None:
-    if url is not None and not url.startswith(("postgres://", "postgresql://")):
-        raise SettingsError("DATABASE_URL: must look like postgres://user:password@host:5432/name")
-    return url
+    if url is None or (url.startswith(("postgres://", "postgresql://")) and _has_ports(url)):
+        return url
+    raise SettingsError(
+        "DATABASE_URL: must look like postgres://user:password@host:5432/name; special characters "
+        "of the password are written as in any URL (%2F for /)"
+    )
+
+
+def _has_ports(url: str) -> bool:
+    """Whether each host, of which there may be several, has a number as its port, or none. The
+    driver raises what names no variable, and a password with a slash ends up there."""
+    try:
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+        return all(urlsplit(f"//{host}").port != 0 for host in hosts)
+    except ValueError:
+        return False
 
 
 def _stream(env: _Environment, data_dir: Path) -> StreamSettings:
@@ -254,8 +282,8 @@ def _stream(env: _Environment, data_dir: Path) -> StreamSettings:
 
 
 def _bind_address(variable: str, text: str) -> tuple[str, int]:
-    host, _, port = text.strip().rpartition(":")
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise SettingsError(f"{variable}: {text!r} must be host:port, like 127.0.0.1:9001")
     # As Go writes it: `:9001` is the port on every address.
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104
@@ -264,7 +292,7 @@ def _bind_address(variable: str, text: str) -> tuple[str, int]:
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())
     for origin in origins:
-        if not origin.startswith(("http://", "https://")) or "*" in origin:
+        if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
                 f"CORS_ALLOWED_ORIGINS: {origin!r} must be an exact origin, "
                 "like https://talas.example; several are separated by commas"
