@@ -59,6 +59,22 @@ def test_name_and_email_are_free_again(api: ApiProcess, user: Account) -> None:
     assert not session_lives(api.client, user.token), "the old token does not open the new account"
 
 
+@pytest.mark.parametrize("status", ["deleted", "suspended"])
+def test_who_is_no_more_is_not_told_of_a_wrong_password(
+    api: ApiProcess, user: Account, status: str
+) -> None:
+    """Of two who delete at once the second finds the account gone, whatever was remembered of it
+    when the request came."""
+    assert session_lives(api.client, user.token)
+    gone = "UPDATE users SET status = $2, password_hash = '' WHERE id = $1"
+    run_sql(api, gone, user.id, status)
+    answer = delete(api, user)
+    assert (answer.status_code, error_of(answer)) == (401, "Invalid token")
+    change = {"current_password": PASSWORD, "new_password": "another long one 7"}
+    changed = api.client.put("/users/password", json=change, token=user.token)
+    assert (changed.status_code, error_of(changed)) == (401, "Invalid token")
+
+
 def test_nobody_can_become_the_tombstone(api: ApiProcess, user: Account) -> None:
     delete(api, user)
     tombstone = f"deleted:{user.id}"
@@ -153,10 +169,7 @@ async def test_tracks_go_with_all_their_objects(api: ApiProcess, user: Account) 
         for path in (f"/tracks/{track['id']}", f"/tracks/{track['id']}/stream"):
             assert api.client.get(path, token=reader.token).status_code == 404
     with worker_process(api):
-        deadline = time.monotonic() + 20
-        while left := theirs & stored_files(api):
-            assert time.monotonic() < deadline, left
-            time.sleep(0.05)
+        wait_until(lambda: not theirs & stored_files(api))
 
 
 async def test_likes_given_go_and_those_of_others_stay(api: ApiProcess, user: Account) -> None:

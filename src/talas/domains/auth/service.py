@@ -126,10 +126,10 @@ async def check_own_password(
     db: Database, actor: Actor, password: str, *, address: str, throttled: bool
 ) -> str | None:
     """The hash that the password matched, None where it is not the actor's. Guesses count as
-    failed logins do."""
+    failed logins do. Raises InvalidToken when the account has ended meanwhile."""
     async with _turn_to_guess(), db.transaction() as conn:
         account = await sql.select_account(conn, actor.user_id)
-        if account is None:
+        if account is None or account.status != "active":
             raise InvalidToken
         matches = await _guess(
             conn,
