@@ -139,3 +139,22 @@ def test_a_calendar_that_programs_can_subscribe_to(
         assert httpx.get(f"{api.url}/api/v1{path}?token={media}").status_code == 401
     same = Calendar.from_ical(httpx.get(url).content).walk("VEVENT")[0]
     assert same["uid"] == event["uid"]
+
+
+@pytest.mark.parametrize(
+    ("brand", "name", "summary"),
+    [
+        ("Sparrow", "Sparrow Echo Mini", "Sparrow Echo Mini"),
+        ("SPARROW", "Sparrow", "Sparrow"),
+        ("Art", "Artisan Reverb", "Art Artisan Reverb"),
+        (None, "Echo Mini", "Echo Mini"),
+    ],
+)
+def test_a_calendar_says_a_brand_once(
+    api: ApiProcess, staff: Account, owner: Account, brand: str | None, name: str, summary: str
+) -> None:
+    product = create_product(api, staff.token, name=name, brand=brand)
+    create_gear(api, owner, product=product, warranty_expires=in_days(90))
+    answer = api.client.get("/user-products/warranty.ics", token=owner.token)
+    (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
+    assert event["summary"] == f"Warranty ends: {summary}"

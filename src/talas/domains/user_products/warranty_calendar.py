@@ -26,7 +26,7 @@ def write_calendar(expiries: list[Expiry]) -> bytes:
 
 
 def _event(expiry: Expiry) -> Event:
-    name = " ".join(part for part in (expiry.brand, expiry.product_name) if part)
+    name = _name_of(expiry)
     event = Event()
     # Nobody else's, of another server of the same person's either, and always the same.
     event.add("uid", f"{expiry.id}-{expiry.created_at:%Y%m%dT%H%M%S%f}@warranty.talas")
@@ -40,3 +40,11 @@ def _event(expiry: Expiry) -> Event:
     reminder.add("description", f"The warranty of {name} ends in 30 days")
     event.add_component(reminder)
     return event
+
+
+def _name_of(expiry: Expiry) -> str:
+    """With its brand, which many names begin with already."""
+    name, brand = expiry.product_name, expiry.brand
+    if not brand or f"{name} ".casefold().startswith(f"{brand} ".casefold()):
+        return name
+    return f"{brand} {name}"
