@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from tests.builders.users import PASSWORD, Account, create_user, login, session_lives
-from tests.servers import ApiProcess, Client, api_process
+from tests.servers import ApiProcess, Client, api_process, error_of
 
 
 class Visitor:
@@ -57,6 +57,7 @@ async def test_five_failures_close_an_account_for_half_an_hour(limited: Visitor)
     assert [guess(limited, spelling).status_code for spelling in spellings] == [401] * 5
     refused = guess(limited, user.email, PASSWORD)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert error_of(refused) == "Too many failed attempts; try again in 30 minutes"
     assert 1790 <= int(refused.headers["retry-after"]) <= 1801
     assert session_lives(limited.client, user.token), "a live session is never ended by it"
     other = create_user(limited)

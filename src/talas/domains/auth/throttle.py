@@ -1,5 +1,7 @@
 """How often a password may be guessed: by account, and by address."""
 
+import math
+
 from talas.core.database import Connection
 from talas.core.errors import TooManyRequests
 from talas.core.limits import address_key
@@ -34,7 +36,14 @@ async def check_attempt(conn: Connection, *, email: str, address: str) -> None:
     if counts.of_address >= ADDRESS_LIMIT:
         wait_s = max(wait_s, ADDRESS_WINDOW_S - counts.address_age_s)
     if wait_s > 0:
-        raise TooManyRequests("Too many failed attempts; try again later", retry_after_s=wait_s)
+        raise TooManyRequests(
+            f"Too many failed attempts; try again in {_in_words(wait_s)}", retry_after_s=wait_s
+        )
+
+
+def _in_words(wait_s: float) -> str:
+    minutes = math.ceil(wait_s / 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 async def note_failure(conn: Connection, *, email: str, address: str) -> None:
