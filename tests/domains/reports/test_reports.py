@@ -124,6 +124,28 @@ def test_what_one_does_not_see_is_not_there(
             assert (answer.status_code, error_of(answer)) == expected, (kind, target_id)
 
 
+def test_what_was_said_before_one_came_is_not_there(api: ApiProcess) -> None:
+    """In a room whose history begins when one joins."""
+    author, late = create_user(api), create_user(api)
+    name = f"late {author.id}"
+    body: dict[str, Any] = {"name": name, "is_private": True}
+    api.client.post("/chat/rooms", token=author.token, json=body)
+    room = f"/chat/rooms/{name}"
+    api.client.put(room, token=author.token, json={"history": "joining"})
+
+    def say_once_more() -> int:
+        content = {"content": "Buy my course"}
+        said = api.client.post(f"{room}/messages", token=author.token, json=content)
+        message_id: int = said.json()["data"]["id"]
+        return message_id
+
+    before = say_once_more()
+    added = api.client.post(f"{room}/members", token=author.token, json={"user_id": late.id})
+    assert added.is_success, added.text
+    assert report(api, late, "message", before).status_code == 404
+    assert report(api, late, "message", say_once_more()).status_code == 201
+
+
 def test_nobody_reports_what_is_their_own(api: ApiProcess, reporter: Account) -> None:
     own = public_track(api, reporter)
     for kind, target_id in (("user", reporter.id), ("track", own)):

@@ -12,6 +12,8 @@ from talas.core.http.pagination import Page
 from talas.core.sessions import Actor, hold_account
 from talas.core.text import FieldChecks
 from talas.domains.admin.audit import Administrator, write_audit
+from talas.domains.chat import access as chat
+from talas.domains.chat.errors import MessageNotFound
 from talas.domains.reports import sql
 from talas.domains.reports.schemas import (
     MAX_REASON,
@@ -33,11 +35,7 @@ async def create_report(conn: Connection, actor: Actor, new: NewReport) -> OwnRe
     reason = checks.text("reason", new.reason, max_length=MAX_REASON, min_length=1)
     checks.finish()
     await hold_account(conn, actor)
-    owner_id = None
-    if is_id(new.target_id):
-        owner_id = await sql.select_owner(
-            conn, actor.user_id, target_type=target_type, target_id=new.target_id
-        )
+    owner_id = await _find_owner(conn, actor, target_type, new.target_id)
     if owner_id is None:
         raise NotFound(f"{target_type.capitalize()} not found")
     if owner_id == actor.user_id:
@@ -48,6 +46,22 @@ async def create_report(conn: Connection, actor: Actor, new: NewReport) -> OwnRe
     if report is None:
         raise Conflict("You have reported this already", code="already_reported")
     return report
+
+
+async def _find_owner(
+    conn: Connection, actor: Actor, target_type: str, target_id: int
+) -> int | None:
+    """None for what the actor does not see."""
+    if not is_id(target_id):
+        return None
+    if target_type != "message":
+        return await sql.select_owner(
+            conn, actor.user_id, target_type=target_type, target_id=target_id
+        )
+    try:
+        return (await chat.access_message(conn, actor, target_id)).from_user
+    except MessageNotFound:
+        return None
 
 
 async def list_reports(

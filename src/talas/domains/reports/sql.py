@@ -28,28 +28,13 @@ FROM tracks AS t
 WHERE t.id = $2 AND {visibility.SEEN}
 """  # noqa: S608
 
-SELECT_AUTHOR = """
-SELECT m.from_user
-FROM messages AS m
-LEFT JOIN rooms AS r ON r.id = m.room_id
-LEFT JOIN conversations AS c ON c.id = m.conversation_id
-WHERE m.id = $2
-  AND (
-    NOT r.is_private
-    OR EXISTS (
-      SELECT FROM room_members AS rm WHERE rm.room_id = r.id AND rm.user_id = $1
-    )
-    OR $1 IN (c.user_low, c.user_high)
-  )
-"""
-
-_OWNER_OF = {"user": SELECT_USER, "track": SELECT_TRACK_OWNER, "message": SELECT_AUTHOR}
+_OWNER_OF = {"user": SELECT_USER, "track": SELECT_TRACK_OWNER}
 
 
 async def select_owner(
     conn: Connection, viewer_id: int, *, target_type: str, target_id: int
 ) -> int | None:
-    """Whose it is; None for what the viewer does not see."""
+    """Whose user or track it is; None for what the viewer does not see."""
     owner_id: int | None = await conn.fetchval(_OWNER_OF[target_type], viewer_id, target_id)
     return owner_id
 
