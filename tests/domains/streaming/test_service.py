@@ -65,6 +65,7 @@ def make_recording(size: int, **changed: Any) -> Recording:
         size=size,
         storage_key=KEY,
         created_at=dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+        analysed_at=dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
         audio=TrackAudio(**{**audio, **changed}),
         loudness_lufs=-20.0,
         peak_dbtp=-12.0,
@@ -168,7 +169,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import httpx
 import numpy as np
 import pytest
 from tests.audio.synthesis import clicks, write_samples
@@ -112,6 +113,36 @@ def test_a_stale_track_is_analysed_in_the_background(
     assert row == same, "as it was, and not even touched to the eye"
     assert row["analysed_at"] > before["analysed_at"]
     assert enqueue_stale(api) == 0
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_is_made_of_a_track_is_as_new_as_its_analysis(api: ApiProcess, owner: Account) -> None:
+    """A client that goes by dates alone must not keep what an older analysis gave."""
+    track = ready_track(api, owner.token, content=wav(seed=106))
+    made = ("hls/aac64/index.m3u8", "hls/aac64/init.mp4", "waveform", "stream?format=mp3")
+
+    def get(path: str, **headers: str) -> httpx.Response:
+        address = f"{api.url}/api/v1/tracks/{track['id']}/{path}"
+        pairs = {"Authorization": f"Bearer {owner.token}", **headers}
+        return httpx.get(address, headers=pairs)
+
+    make_stale(api, track["id"])
+    in_database(
+        api,
+        lambda conn: conn.execute(
+            "UPDATE tracks SET created_at = created_at - interval '2 days', "
+            f"analysed_at = analysed_at - interval '1 day' WHERE id = {track['id']}"
+        ),
+    )
+    before = {path: get(path).headers["last-modified"] for path in (*made, "stream")}
+    assert len({*before.values()}) == 2, "the original is older than all that is made of it"
+    enqueue_stale(api)
+    wait_until_fresh(api, track["id"])
+    for path in made:
+        answer = get(path, **{"If-Modified-Since": before[path]})
+        assert answer.status_code == 200, path
+        assert answer.headers["last-modified"] != before[path]
+    assert get("stream", **{"If-Modified-Since": before["stream"]}).status_code == 304
 
 
 @pytest.mark.usefixtures("worker")

@@ -13,7 +13,8 @@ from talas.domains.tracks import access
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """A track's sound. ``audio`` is None until it has been analysed; ``loudness_lufs`` and
-    ``peak_dbtp`` also for silence. ``size`` in bytes, of the original."""
+    ``peak_dbtp`` also for silence. ``size`` in bytes, of the original, which never changes after
+    ``created_at``; what is made of it may change with each analysis."""
 
     track_id: int
     title: str
@@ -25,6 +26,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     storage_key: str
     created_at: dt.datetime
+    analysed_at: dt.datetime
     audio: TrackAudio | None
     loudness_lufs: float | None
     peak_dbtp: float | None
@@ -73,6 +75,7 @@ async def load_recording(conn: Connection, viewer_id: int, track_id: int) -> Rec
         size=row.size,
         storage_key=row.storage_key,
         created_at=row.created_at,
+        analysed_at=row.analysed_at,
         audio=audio,
         loudness_lufs=row.loudness_lufs,
         peak_dbtp=row.peak_dbtp,

@@ -125,7 +125,7 @@ def _content(
     return Content(
         size=len(data),
         etag=blake2b(data if named is None else named.encode(), digest_size=16).hexdigest(),
-        changed_at=recording.created_at,
+        changed_at=recording.analysed_at,
         media_type=media_type,
         read=lambda start, end: _pieces(data[start:end]),
         headers=shown_inline(

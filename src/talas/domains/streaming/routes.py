@@ -90,7 +90,7 @@ async def _transcode(
     content = Content(
         size=0 if entry is None else entry.size,
         etag=transcode.etag,
-        changed_at=recording.created_at,
+        changed_at=recording.analysed_at,
         media_type=wanted.kind.media_type,
         read=lambda start, end: read_file(path, start, end),
         headers=_headers(recording, wanted.kind.extension),

@@ -112,7 +112,7 @@ def _response(
         size=len(data),
         # Of the bytes: a later analysis may draw the same file's waveform anew.
         etag=blake2b(data, digest_size=16).hexdigest(),
-        changed_at=track.created_at,
+        changed_at=track.analysed_at,
         media_type=media_type,
         read=read,
         headers=shown_inline(

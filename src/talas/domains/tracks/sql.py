@@ -61,7 +61,8 @@ class TrackRow(msgspec.Struct, frozen=True):
 
 
 class MediaRow(msgspec.Struct, frozen=True):
-    """What is needed of a track to send its bytes."""
+    """What is needed of a track to send its bytes. ``analysed_at`` is when what was made of them
+    may last have changed."""
 
     id: int
     user_id: int
@@ -75,6 +76,7 @@ class MediaRow(msgspec.Struct, frozen=True):
     storage_key: str
     has_cover: bool
     created_at: dt.datetime
+    analysed_at: dt.datetime
     codec: str | None
     samples: int | None
     duration_ms: int | None
@@ -121,8 +123,8 @@ async def select_track(conn: Connection, *, viewer_id: int, track_id: int) -> Tr
 
 SELECT_MEDIA = """
 SELECT id, user_id, title, visibility, status, container, media_type, content_hash, size,
-  storage_key, has_cover, created_at, codec, samples, duration_ms, bitrate, sample_rate, channels,
-  loudness_lufs, peak_dbtp
+  storage_key, has_cover, created_at, coalesce(analysed_at, created_at), codec, samples,
+  duration_ms, bitrate, sample_rate, channels, loudness_lufs, peak_dbtp
 FROM tracks
 WHERE id = $1
 """
