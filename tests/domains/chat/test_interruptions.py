@@ -262,7 +262,7 @@ async def test_a_token_expires_while_its_bearer_writes(
     """What was acknowledged is kept, and with a fresh token all that was missed is shown."""
     monkeypatch.setattr(inbox, "GRACE_S", 0.0)
     async with serving_here(settings) as here:
-        ann.token = create_token(settings, ann, lifetime_s=3)
+        ann.token = create_token(settings, ann, lifetime_s=8)
         async with connected(here, ann, version=2, max_queue=None) as client:
             await client.join(room)
             acknowledged = await write_until_closed(client, room)

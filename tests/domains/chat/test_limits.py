@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 from tests.builders.chat import ChatProcess, connected
 from tests.domains.chat.conftest import MakePerson
 from websockets.exceptions import ConnectionClosed
 
-from talas.domains.chat.limits import FRAMES, MESSAGES, Meter, Patience
+from talas.domains.chat.limits import MESSAGES, Meter, Patience
 
 
 def test_a_meter_lets_a_burst_through_then_the_rate() -> None:
@@ -34,15 +35,22 @@ async def test_messages_joins_and_histories_have_limits_of_their_own(
     ann = await make_person()
     async with connected(limited_chat, ann) as a, connected(limited_chat, ann) as other:
         await a.join()
-        for _ in range(20):
-            await a.send(type="message", room="general", content="x")
-        # The limit is the user's, not the socket's.
-        for number in range(5):
-            await other.send(type="dm", to=ann.id, content="x", id=number)
-        refused = await other.receive_kind("error")
-        assert refused["code"] == "rate_limited"
-        assert refused["id"] in range(5)
-        assert 0 < refused["retry_after_ms"] <= 200
+        refused: list[dict[str, Any]] = []
+        # Again where the machine slept: after a second all five would be let through.
+        for _ in range(3):
+            for _ in range(20):
+                await a.send(type="message", room="general", content="x")
+            await a.receive_kind("error")
+            # The limit is the user's, not the socket's.
+            for number in range(5):
+                await other.send(type="dm", to=ann.id, content="x", id=number)
+            answers = [await other.receive() for _ in range(5)]
+            refused = [answer["data"] for answer in answers if answer["type"] == "error"]
+            if refused:
+                break
+        assert refused[-1]["code"] == "rate_limited"
+        assert refused[-1]["id"] in range(5)
+        assert 0 < refused[-1]["retry_after_ms"] <= 200
         await asyncio.sleep(0.5)
         await other.send(type="dm", to=ann.id, content="later")
         assert (await a.receive_kind("dm"))["content"] in ("x", "later")
@@ -67,9 +75,9 @@ async def test_reconnecting_fills_no_meter(
     for _ in range(2):
         async with connected(limited_chat, ann) as a:
             await a.join()
-            for _ in range(20):
+            for _ in range(35):
                 await a.send(type="message", room="general", content="x")
-            kinds = [(await a.receive())["type"] for _ in range(20)]
+            kinds = [(await a.receive())["type"] for _ in range(35)]
             assert "error" in kinds
             kept += kinds.count("message")
     assert kept <= MESSAGES.burst + MESSAGES.rate * (time.monotonic() - began)
@@ -80,8 +88,10 @@ async def test_who_does_not_slow_down_is_closed(
 ) -> None:
     ann, bob = await make_person(), await make_person()
     async with connected(limited_chat, ann) as a, connected(limited_chat, bob) as b:
+        closing = asyncio.create_task(a.close_code())
         with contextlib.suppress(ConnectionClosed):
-            for _ in range(FRAMES.burst + 60):
+            while not closing.done():
                 await a.send(type="ping")
-        assert await a.close_code() == 4013
+                await asyncio.sleep(0)
+        assert await closing == 4013
         await b.join()

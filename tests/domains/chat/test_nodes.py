@@ -1,7 +1,6 @@
 """Several chat processes on one database: each client is shown the same, wherever it is."""
 
 import asyncio
-import contextlib
 import signal
 import uuid
 from typing import Any
@@ -156,10 +155,8 @@ async def test_who_moves_to_another_node_stays_present(
             async with everywhere([nodes[place]], people, room):
                 await asyncio.sleep(0.3)
         async with everywhere(nodes[1:], people, room):
-            await watching.until(everybody)
-            await watching.stays(everybody, 1)
-        await watching.until({ann.id})
-        await watching.stays({ann.id}, 1)
+            await watching.settles(everybody)
+        await watching.settles({ann.id})
 
 
 class Watching:
@@ -179,12 +176,15 @@ class Watching:
             while self._here != people:
                 await self._hear(within_s)
 
-    async def stays(self, people: set[int], seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    await self._hear(seconds)
-        assert self._here == people
+    async def settles(self, people: set[int], quiet_s: float = 1) -> None:
+        """What is still on its way of earlier moves may say otherwise for a moment."""
+        async with asyncio.timeout(2 * ANSWER_S):
+            while True:
+                await self.until(people)
+                try:
+                    await self._hear(quiet_s)
+                except TimeoutError:
+                    return
 
     async def _hear(self, timeout: float) -> None:
         data = await self._client.receive_kind("presence", timeout)
@@ -252,7 +252,7 @@ async def test_processes_share_a_port(
             assert {one["content"] for one in shown} == {"Hello"}
             # A node that drains sends its clients to the other one.
             both[1].signal(signal.SIGTERM)
-            await both[1].wait(ANSWER_S)
+            await both[1].wait()
             gone = await asyncio.gather(*(is_closed(client) for client in clients))
             assert 0 < sum(gone) < len(clients)
     finally:
@@ -268,7 +268,7 @@ async def count_nodes(db: asyncpg.Connection, people: list[Person]) -> int:
 
 async def is_closed(client: Client) -> bool:
     try:
-        return await client.close_code(1) == 4001
+        return await client.close_code(5) == 4001
     except TimeoutError:
         return False
 
@@ -315,5 +315,5 @@ async def send_many(client: Client, count: int, **where: Any) -> list[int]:
 
 async def read_to(client: Client, kind: str, top: int) -> list[int]:
     """Of all frames with a ``seq`` but acknowledgements."""
-    frames = await client.receive_until(kind, timeout=60, seq=top)
+    frames = await client.receive_until(kind, timeout=120, seq=top)
     return [f["data"]["seq"] for f in frames if f["type"] in (kind, "member")]

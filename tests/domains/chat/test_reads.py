@@ -34,7 +34,7 @@ async def heard(module_database_url: str) -> AsyncIterator[Heard]:
 
 async def heard_all(heard: Heard, count: int) -> None:
     """So many, and nothing more a moment later."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(heard) < count:
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.2)

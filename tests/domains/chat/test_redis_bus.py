@@ -21,7 +21,7 @@ async def test_the_first_hint_after_redis_came_back_arrives(tmp_path: Path) -> N
     running = asyncio.create_task(bus.run())
     try:
         for number in range(3):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await listening.get()
                 # The connection that publishes is one that the Redis before this one had.
                 bus.send("chat.test", {"number": number})

@@ -199,9 +199,9 @@ async def follow(
 ) -> int:
     """Reads up to the answer, then what was missed and a little more; the last ``seq``. Everything
     must follow on what came before. -1 for what was not recovered."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
-            frame = await client.receive(20)
+            frame = await client.receive()
             data = frame.get("data", {})
             if frame["type"] == until and data.get("id") == number:
                 break
@@ -212,7 +212,7 @@ async def follow(
             return -1
         last, top = (last if since is None else since), data["seq"] + 5
         while last < top:
-            frame = await client.receive(20)
+            frame = await client.receive()
             data = frame.get("data", {})
             if "seq" in data and frame["type"] != "ack":
                 assert data["seq"] == last + 1, (frame, last)
