@@ -179,8 +179,8 @@ class CheckedClient:
         self._report.attempts += 1
         self._pending, before = pending, self._pending
         pending.answered.clear()
-        await self._send(socket, **pending.frame)
         try:
+            await self._send(socket, **pending.frame)
             async with asyncio.timeout(ACK_S):
                 await pending.answered.wait()
         except TimeoutError:
