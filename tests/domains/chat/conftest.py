@@ -68,11 +68,14 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[ChatPro
 
 
 @contextlib.asynccontextmanager
-async def serving_here(settings: Settings, **overrides: Any) -> AsyncIterator[ChatProcess]:
-    """In this process, where a test may shorten the waits; not to be started or killed."""
+async def serving_here(
+    settings: Settings, *, stop: asyncio.Event | None = None, **overrides: Any
+) -> AsyncIterator[ChatProcess]:
+    """In this process, where a test may shorten the waits; not to be started or killed. It ends
+    when ``stop`` is set, at the latest at the end of the block."""
     url = settings.database.url or ""
     here = ChatProcess(make_chat_settings(url, settings.data_dir, **overrides))
-    stop = asyncio.Event()
+    stop = stop or asyncio.Event()
     server = asyncio.create_task(serve_chat(here.settings, stop))
     await here.until_it_listens()
     try:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import asyncpg
+import httpx
 import msgspec
 import pytest
 from tests.builders.chat import ChatProcess, Client, connected, create_token
@@ -28,7 +29,7 @@ from talas.core.sessions import (
 )
 from talas.core.settings import Settings
 from talas.core.tokens import Claims, InvalidToken, TokenType
-from talas.domains.chat import inbox, sql
+from talas.domains.chat import inbox, server, sql
 from talas.domains.chat.hub import Member
 from talas.domains.chat.node import Node
 from talas.domains.chat.revocation import recheck
@@ -326,6 +327,33 @@ async def test_sigterm_acknowledges_then_says_come_back(
         assert await chat.wait() == 0
     kept = await db.fetch("SELECT id FROM messages WHERE from_user = $1 ORDER BY id", ann.id)
     assert [row[0] for row in kept] == acked
+
+
+async def test_a_balancer_hears_that_it_ends_while_sockets_are_still_taken(
+    settings: Settings, make_person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await make_person()
+    stop, looked = asyncio.Event(), asyncio.Event()
+
+    async def let_look() -> None:
+        await looked.wait()
+
+    monkeypatch.setattr(server, "_let_balancers_look", let_look)
+    async with (
+        serving_here(settings, stop=stop) as chat,
+        httpx.AsyncClient(base_url=chat.http, trust_env=False) as http,
+    ):
+        assert (await http.get("/ready")).status_code == 200
+        stop.set()
+        async with asyncio.timeout(60):
+            while (answer := await http.get("/ready")).status_code != 503:
+                await asyncio.sleep(0.02)
+        assert answer.json()["error"] == "Shutting down"
+        assert (await http.get("/health")).status_code == 200
+        async with connected(chat, ann) as a:
+            await a.join()
+            looked.set()
+            assert await a.close_code() == 4001
 
 
 async def test_a_port_in_use_is_a_sentence(settings: Settings) -> None:

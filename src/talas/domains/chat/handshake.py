@@ -121,7 +121,7 @@ async def _plain_http(node: Node, path: str, headers: Headers, address: str) -> 
     if path == "/health":
         return _answer(200, b'{"status":"ok"}')
     if path == "/ready":
-        if node.draining:
+        if node.stopping:
             raise Unavailable("Shutting down")
         await node.db.ping()
         return _answer(200, b'{"status":"ready"}')

@@ -40,6 +40,8 @@ class Node:
         self.follower = Follower(own_db, self.hub, str(self.id))
         self.presence = Presence(db, own_db, self.hub, bus, self.id)
         self.limited = settings.rate_limits
+        self.stopping = False
+        """Who asks whether this process is ready hears no; sockets are still taken."""
         self.draining = False
         self.broken = asyncio.Event()
         """Set when a part that should run for as long as the process does has ended."""

@@ -25,6 +25,7 @@ from talas.domains.chat.socket import ChatSocket
 READ_CONNECTIONS = 4
 OWN_CONNECTIONS = 4
 OWN_IDLE_S = 60.0
+READY_S = 0.5
 LAST_WORDS_S = 0.1
 BACKLOG = 1024
 SWEEP_S = 10.0
@@ -53,6 +54,9 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
         )
         log.info("chat.listening", host=settings.chat.host, port=settings.chat.port)
         await _until_stopped_or_broken(node, stop)
+        node.stopping = True
+        if not node.broken.is_set():
+            await _let_balancers_look()
         node.draining = True
         server.close()
         await drain(node)
@@ -62,6 +66,11 @@ async def serve_chat(settings: Settings, stop: asyncio.Event) -> None:
         await node.presence.end()
     if node.broken.is_set():
         raise RuntimeError("a part of the chat ended by itself; the log says which")
+
+
+async def _let_balancers_look() -> None:
+    """They ask whether this process is ready, and send who comes elsewhere."""
+    await asyncio.sleep(READY_S)
 
 
 async def _until_stopped_or_broken(node: Node, stop: asyncio.Event) -> None:
