@@ -39,6 +39,17 @@ def contents(api: ApiProcess, person: Person, q: str, **query: Any) -> list[str]
         ("back\\slash and 'quotes'", "quotes back"),
         ("Это звук", "ЗВУ"),
         ("音楽 スタジオ", "スタ"),
+        ("これは音楽です、東京タワー", "音楽"),
+        ("これは音楽です、東京タワー", "タワー"),
+        ("これは音楽です、東京タワー", "楽 京"),
+        ("これは音楽です、東京タワー", "ー"),
+        ("音を録る", "音"),
+        ("ガス", "ｶﾞｽ"),
+        ("MK1の音", "mk1 音"),
+        ("ฉันชอบดนตรี", "ดนตรี"),
+        ("한국어 음악", "음악"),
+        ("Œuvre du cœur, Größe, Łódź", "oeuvre coeur GROSSE lodz"),
+        ("oeuvre STRASSE", "œuvre Straße"),
         ("version 3.5 of it", "3.5"),
         ("«\u00a0Sons\u00a0» — l\u2019été…", "ete sons"),
         ("so 👍 good", "👍"),
@@ -59,6 +70,14 @@ async def test_words_are_found(
 async def test_what_is_not_there(api: ApiProcess, make_person: MakePerson, q: str) -> None:
     ann = await make_person()
     say(api, ann, open_room(api, ann), "The brown fox")
+    assert contents(api, ann, q) == []
+
+
+@pytest.mark.parametrize("q", ["楽音", "東タ", "京都", "これで"])
+async def test_neighbours_are_asked_for(api: ApiProcess, make_person: MakePerson, q: str) -> None:
+    """Of a script without spaces."""
+    ann = await make_person()
+    say(api, ann, open_room(api, ann), "これは音楽です、東京タワー")
     assert contents(api, ann, q) == []
 
 

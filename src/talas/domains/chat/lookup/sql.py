@@ -68,13 +68,15 @@ async def select_conversation_place(conn: Connection, conversation_id: int) -> P
     return Places([], [], [conversation_id], int(size or 0))
 
 
-# Cut into words as messages are, by the same function.
+# Cut into words as messages are, by the same function. A single character of a script without
+# spaces is where a pair begins; such characters have three bytes.
 SELECT_TSQUERY = r"""
 SELECT string_agg(
   '''' || replace(replace(asked.word, '\', '\\'), '''', '''''') || '''' || asked.ending, ' & '
 )
 FROM (
-  SELECT unnest(tsvector_to_array(message_words($1))), ''
+  SELECT word, CASE WHEN length(word) = 1 AND octet_length(word) > 2 THEN ':*' ELSE '' END
+  FROM unnest(tsvector_to_array(message_words($1))) AS word
   UNION ALL
   SELECT unnest(tsvector_to_array(message_words($2))), ':*'
 ) AS asked (word, ending)
