@@ -189,3 +189,24 @@ def test_a_group_is_not_found_by_search(api: ApiProcess) -> None:
     for text in ("Zanzibar", "group"):
         answer = api.client.get("/search", token=ann.token, params={"q": text, "type": "rooms"})
         assert answer.json()["data"]["rooms"] == []
+
+
+def test_nobody_opens_rooms_and_groups_without_end(api: ApiProcess) -> None:
+    ann, bob, eve = people(api, 3)
+    for kind, path, body in (
+        ("room", "/chat/rooms", {"name": f"One too many {ann.id}"}),
+        ("group", "/chat/groups", {"user_ids": [bob.id, eve.id]}),
+    ):
+        run_sql(
+            api,
+            "INSERT INTO rooms (name, name_key, kind, is_private, created_by) "
+            "SELECT $1 || $2 || n, $1 || $2 || n, $1, true, $2::INT FROM generate_series(1, 500) n",
+            kind,
+            str(ann.id),
+        )
+        answer = api.client.post(path, token=ann.token, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_rooms")
+        assert answer.json()["error"] == f"You have opened 500 {kind}s already; delete one first"
+        run_sql(api, "UPDATE rooms SET kind = 'deleted' WHERE name = $1", f"{kind}{ann.id}1")
+        assert api.client.post(path, token=ann.token, json=body).status_code == 201
+    create_room(api, bob)

@@ -454,3 +454,42 @@ def test_an_account_that_ends_leaves_every_room(api: ApiProcess) -> None:
         "notifications WHERE user_id = $1",
     ):
         assert run_sql(api, f"SELECT FROM {table}", ann.id) == []
+
+
+def test_an_administrator_names_the_owner_of_a_room_that_has_none(api: ApiProcess) -> None:
+    """As the room general has none at first; whoever owns it, names the next one."""
+    admin, moderator = create_staff(api), create_staff(api, role="moderator")
+    ann, bob = people(api, 2)
+    for who in (ann, bob):
+        join(api, who, "general")
+    for by in (ann, moderator):
+        assert change(api, by, "general", ann, {"role": "owner"}).status_code == 403
+    assert change(api, admin, "general", ann, {"role": "owner"}).json()["data"]["role"] == "owner"
+    [(general, owner)] = run_sql(
+        api,
+        "SELECT room_id, user_id FROM room_members AS m JOIN rooms AS r ON r.id = m.room_id "
+        "WHERE r.name = 'general' AND m.role = 'owner'",
+    )
+    assert owner == ann.id
+    act = audit_of(api, "room", general)[-1]
+    assert (act["action"], act["actor_id"], act["after"]["role"]) == (
+        "room.role",
+        admin.id,
+        "owner",
+    )
+    assert change(api, admin, "general", bob, {"role": "owner"}).status_code == 403
+    assert change(api, admin, "general", bob, {"role": "moderator"}).status_code == 403
+    assert change(api, ann, "general", bob, {"role": "owner"}).status_code == 200
+    roles = roles_in(api, general)
+    assert (roles[ann.id], roles[bob.id]) == ("moderator", "owner")
+    assert admin.id not in roles
+
+
+def test_an_administrator_may_take_a_room_without_an_owner(api: ApiProcess) -> None:
+    admin, [ann] = create_staff(api), people(api, 1)
+    room = create_room(api, ann)
+    leave(api, ann, room["name"])
+    assert change(api, admin, room["name"], admin, {"role": "owner"}).status_code == 404
+    join(api, admin, room["name"])
+    assert change(api, admin, room["name"], admin, {"role": "owner"}).status_code == 200
+    assert roles_in(api, room["id"]) == {admin.id: "owner"}

@@ -15,7 +15,7 @@ OWNER, MODERATOR, MEMBER = "owner", "moderator", "member"
 ROOM_ROLES = (OWNER, MODERATOR, MEMBER)
 """From the highest: each may do what the lower ones may."""
 GENERAL = "general"
-GROUP = "group"
+ROOM, GROUP = "room", "group"
 
 
 def name_key(name: str) -> str:

@@ -25,7 +25,7 @@ async def list_groups(request: Request) -> Paged[Group]:
         "Begin a group of three to ten people, oneself included",
         tag="chat",
         body=NewGroup,
-        errors=(404,),
+        errors=(404, 409),
     ),
 )
 async def create_group(request: Request) -> Envelope[Group]:

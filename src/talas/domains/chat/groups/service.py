@@ -5,22 +5,25 @@ import secrets
 from talas.core.database import Connection, is_id
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor, hold_account
-from talas.domains.chat.access import OWNER
+from talas.domains.chat.access import GROUP, OWNER
 from talas.domains.chat.errors import UserNotFound
 from talas.domains.chat.groups import sql
 from talas.domains.chat.groups.schemas import Group, NewGroup
 from talas.domains.chat.groups.sql import GroupRow
 from talas.domains.chat.members.service import admit
 from talas.domains.chat.members.sql import Person, hold_addable
+from talas.domains.chat.rooms.service import check_may_create
 from talas.domains.notifications.service import notify_invitation
 
 
 async def create_group(conn: Connection, actor: Actor, new: NewGroup) -> Group:
     """The creator owns it; the others are members at once, and are told of it. Raises InvalidData,
-    and UserNotFound for who is not active or has blocked the creator."""
+    UserNotFound for who is not active or has blocked the creator, and Conflict for who has opened
+    too many."""
     other_ids, title = new.cleaned(actor.user_id)
     if not all(map(is_id, other_ids)):
         raise UserNotFound
+    await check_may_create(conn, actor, GROUP)
     # Nobody knows the name: the row is as good as locked.
     group_id = await sql.insert_group(conn, f"group-{secrets.token_hex(16)}", title, actor.user_id)
     others = await hold_addable(conn, actor.user_id, other_ids)

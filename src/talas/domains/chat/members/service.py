@@ -125,7 +125,7 @@ async def change_member(
     if until is not UNSET or role is UNSET:
         await require_power_over(conn, actor, room, member)
     if role is not UNSET and role != member.role:
-        require_owner(room)
+        await _require_may_appoint(conn, actor, room)
         await _set_role(conn, actor, room, member, role)
         await _audit(conn, by, "room.role", room, member, {"role": member.role}, {"role": role})
     if until is not UNSET and until != member.muted_until:
@@ -152,6 +152,14 @@ async def require_power_over(conn: Connection, actor: Actor, room: RoomRow, memb
     raise Forbidden("You may act only on members whose role is below your own")
 
 
+async def _require_may_appoint(conn: Connection, actor: Actor, room: RoomRow) -> None:
+    """The owner; an administrator where there is none, as in the room general at first. Raises
+    Forbidden."""
+    if holds(actor.role, Permission.DELETE_ROOMS) and not await sql.select_has_owner(conn, room.id):
+        return
+    require_owner(room)
+
+
 async def _set_role(
     conn: Connection, actor: Actor, room: RoomRow, member: Member, role: str
 ) -> None:
@@ -160,7 +168,8 @@ async def _set_role(
     if role == OWNER:
         if (await sql.select_standing(conn, member.user_id)).status != "active":
             raise Conflict("Only an active account can own a room")
-        await change_role(conn, room.id, _oneself(actor), MODERATOR, actor_id=actor.user_id)
+        if room.role == OWNER:
+            await change_role(conn, room.id, _oneself(actor), MODERATOR, actor_id=actor.user_id)
     person = Person(member.user_id, member.username)
     await change_role(conn, room.id, person, role, actor_id=actor.user_id)
 

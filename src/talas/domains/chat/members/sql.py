@@ -182,6 +182,10 @@ SELECT_HAS_MEMBERS = """
 SELECT EXISTS (SELECT FROM room_members WHERE room_id = $1)
 """
 
+SELECT_HAS_OWNER = """
+SELECT EXISTS (SELECT FROM room_members WHERE room_id = $1 AND role = 'owner')
+"""
+
 LOCK_ROOMS_OF_USER = """
 SELECT r.id
 FROM rooms AS r
@@ -327,6 +331,10 @@ async def select_heir(conn: Connection, room_id: int) -> Person | None:
 
 async def select_has_members(conn: Connection, room_id: int) -> bool:
     return bool(await conn.fetchval(SELECT_HAS_MEMBERS, room_id))
+
+
+async def select_has_owner(conn: Connection, room_id: int) -> bool:
+    return bool(await conn.fetchval(SELECT_HAS_OWNER, room_id))
 
 
 async def count_members(conn: Connection, group_id: int) -> int:

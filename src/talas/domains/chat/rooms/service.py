@@ -10,7 +10,7 @@ from talas.core.errors import Conflict
 from talas.core.http.pagination import Page
 from talas.core.sessions import Actor
 from talas.core.text import FieldChecks, clean_text
-from talas.domains.chat.access import OWNER, access_room, name_key
+from talas.domains.chat.access import OWNER, ROOM, access_room, name_key
 from talas.domains.chat.errors import RoomNotFound
 from talas.domains.chat.rooms import sql
 from talas.domains.chat.rooms.names import check_room_name
@@ -19,11 +19,15 @@ from talas.domains.chat.rooms.sql import DetailedRoom, ListedRoom
 from talas.domains.chat.sql import insert_member
 
 MAX_SEARCH = 100
+MOST_CREATED = 500
+"""Rooms, and groups, of one user; a socket can be in as many. Who opens several at once may come to
+a few more."""
 CountedT = TypeVar("CountedT", bound=ListedRoom)
 
 
 async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> ListedRoom:
-    """The creator owns the room and is a member. Raises InvalidData and Conflict.
+    """The creator owns the room and is a member. Raises InvalidData, and Conflict for a name that
+    is taken and for who has opened too many.
 
     Names are unique, so a Conflict also tells that a private room of that name exists.
     """
@@ -31,6 +35,7 @@ async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> Liste
     name = check_room_name(checks, body.name)
     description = checks.text("description", body.description or "", max_length=MAX_DESCRIPTION)
     checks.finish()
+    await check_may_create(conn, actor, ROOM)
     room = await sql.insert_room(
         conn, name, name_key(name), description or None, body.is_private, actor.user_id
     )
@@ -38,6 +43,15 @@ async def create_room(conn: Connection, actor: Actor, body: CreateRoom) -> Liste
         raise name_taken()
     await insert_member(conn, room.id, actor.user_id, OWNER)
     return room
+
+
+async def check_may_create(conn: Connection, actor: Actor, kind: str) -> None:
+    """Raises Conflict."""
+    if await sql.count_created(conn, actor.user_id, kind) >= MOST_CREATED:
+        raise Conflict(
+            f"You have opened {MOST_CREATED} {kind}s already; delete one first",
+            code="too_many_rooms",
+        )
 
 
 async def list_rooms(

@@ -158,6 +158,12 @@ SEARCH_ROOMS_BY_SHORT_TERM = _search_rooms(_MATCHES)
 COUNT_FOUND_ROOMS = _count_found_rooms(f"{_MAY_MATCH}\n  AND {_MATCHES}")
 COUNT_FOUND_ROOMS_BY_SHORT_TERM = _count_found_rooms(_MATCHES)
 
+COUNT_CREATED = """
+SELECT count(*)
+FROM rooms
+WHERE created_by = $1 AND kind = $2
+"""
+
 INSERT_ROOM = """
 INSERT INTO rooms (name, name_key, description, is_private, created_by)
 VALUES ($1, $2, $3, $4, $5)
@@ -310,6 +316,11 @@ async def count_found_rooms(conn: Connection, term: str, *, user_id: int) -> int
     """As ``search_rooms``."""
     statement = COUNT_FOUND_ROOMS if has_trigrams(term) else COUNT_FOUND_ROOMS_BY_SHORT_TERM
     return int(await conn.fetchval(statement, user_id, term))
+
+
+async def count_created(conn: Connection, user_id: int, kind: str) -> int:
+    """Rooms of the kind (room, group) that the user has opened and that were not deleted."""
+    return int(await conn.fetchval(COUNT_CREATED, user_id, kind))
 
 
 async def insert_room(
