@@ -212,3 +212,29 @@ async def until_it_types(typing: Client, watching: Client, room: str) -> None:
             await watching.receive_kind("typing", 5)
             return
     raise AssertionError("nobody is shown to type")
+
+
+@needs_redis
+async def test_what_a_process_kept_and_told_nobody_comes_when_one_starts(
+    settings: Settings,
+    make_person: MakePerson,
+    db: asyncpg.Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed between its commit and what it had to say of it over Redis, it starts again."""
+    monkeypatch.setattr(follower, "COMPARE_S", 3600)
+    room = unique_name("room")
+    await create_room(db, room)
+    ann, bob = await make_person(), await make_person()
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    async with (
+        serving_here(settings, redis_url=server.url) as here,
+        everywhere([here], [ann, bob], room) as (first, other),
+    ):
+        await until_it_types(first, other, room)
+        await keep_unannounced(db, room, ann, "kept")
+        async with serving_here(settings, redis_url=server.url):
+            assert (await other.receive_kind("message"))["content"] == "kept"
+    server.stop()

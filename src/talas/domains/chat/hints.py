@@ -66,6 +66,8 @@ def show_hint(node: Node, event: dict[str, Any]) -> None:
             _show_typing(node, event)
         case "read":
             _show_read(node, event)
+        case "compare":
+            node.follower.compare_soon()
         case "notification" if node.hub.is_online(event["user_id"]):
             node.spawn(_show_notification(node, event["user_id"], event["notification_id"]))
 

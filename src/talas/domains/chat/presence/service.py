@@ -243,6 +243,8 @@ class Presence:
                 async with self._own_db.connection() as conn:
                     left_behind = await sql.delete_dead_nodes(conn, UNSEEN_S)
                 await self._announce_went(left_behind)
+                if left_behind:
+                    self._let_compare()
             except Exception as error:
                 if not is_unavailable(error):
                     log.exception("chat.presence_failed")
@@ -252,12 +254,19 @@ class Presence:
         async with self._own_db.connection() as conn:
             is_new = await sql.upsert_node(conn, self._node_id)
         if is_new:
+            self._let_compare()
             # Nothing that was written is there any more, and the others may have heard that
             # everybody went.
             self._changed |= self._written
             self._written.clear()
             self._told -= {seat for seat in self._told if self._is_here(seat)}
             self._more.set()
+
+    def _let_compare(self) -> None:
+        """A process that died may have kept messages that it told nobody of, where that does not
+        go with the transaction; and who starts has often died a moment ago."""
+        if self._bus.carries_tops:
+            self._bus.send(EPHEMERAL, {"kind": "compare"})
 
 
 _NO_SUCH_NODE = "23503"
