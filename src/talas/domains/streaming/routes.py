@@ -1,5 +1,7 @@
 """A track as it is heard: the original's bytes, and transcodes of them."""
 
+from collections.abc import AsyncGenerator
+
 from litestar import Response, route
 
 from talas.audio.encoding_orders import BITRATES
@@ -7,7 +9,7 @@ from talas.core.errors import NotFound
 from talas.core.http.describe import Query, choice_query, number_query
 from talas.core.http.downloads import download, numbered_name, shown_inline
 from talas.core.http.growing import GrowingResponse
-from talas.core.http.ranges import Content, RangedResponse
+from talas.core.http.ranges import WATCHED_BYTES, Content, RangedResponse
 from talas.core.http.request import Request
 from talas.core.sessions import Actor
 from talas.core.storage import read_file
@@ -22,7 +24,9 @@ from talas.domains.streaming.transcodes import (
     Wanted,
     read_wanted,
 )
+from talas.domains.streaming.watching import while_session
 
+_Chunks = AsyncGenerator[bytes, None]
 _TRANSCODE: tuple[Query, ...] = (
     choice_query("format", "Transcode to this; without it, the original", FORMAT_NAMES),
     choice_query("bitrate", "In kbit/s, of mp3, aac and opus", tuple(map(str, BITRATES))),
@@ -71,7 +75,9 @@ def _original(request: Request, actor: Actor, recording: Recording) -> RangedRes
         etag=recording.content_hash.hex(),
         changed_at=recording.created_at,
         media_type=recording.media_type,
-        read=lambda start, end: storage.read_range(key, start, end),
+        read=lambda start, end: _while_session(
+            request, actor, storage.read_range(key, start, end), end - start
+        ),
         headers=_headers(recording, recording.container),
     )
     return RangedResponse(
@@ -92,7 +98,9 @@ async def _transcode(
         etag=transcode.etag,
         changed_at=recording.analysed_at,
         media_type=wanted.kind.media_type,
-        read=lambda start, end: read_file(path, start, end),
+        read=lambda start, end: _while_session(
+            request, actor, read_file(path, start, end), end - start
+        ),
         headers=_headers(recording, wanted.kind.extension),
     )
     taken_by = _taken_by(request, actor)
@@ -102,9 +110,18 @@ async def _transcode(
         request.method,
         request.headers,
         content,
-        lambda: streaming.listen(transcode, actor.user_id),
+        lambda: while_session(
+            request.context.guard, actor, streaming.listen(transcode, actor.user_id)
+        ),
         taken_by=taken_by,
     )
+
+
+def _while_session(request: Request, actor: Actor, chunks: _Chunks, size: int) -> _Chunks:
+    """What is sent in one go is not worth a look at the session afterwards."""
+    if size <= WATCHED_BYTES:
+        return chunks
+    return while_session(request.context.guard, actor, chunks)
 
 
 def _headers(recording: Recording, ending: str) -> dict[str, str]:
