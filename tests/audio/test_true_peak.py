@@ -57,3 +57,12 @@ def test_the_louder_channel_counts() -> None:
 
 def test_digital_silence_has_none() -> None:
     assert measured(np.zeros((2, 10_000), np.float32), 48_000) is None
+
+
+def test_what_is_beyond_all_measure_has_a_figure() -> None:
+    """Floating-point files can hold anything; a peak of infinity would be no number to keep."""
+    signal = np.full((1, 10_000), np.inf, np.float32)
+    signal[:, ::3], signal[:, ::7] = -np.inf, np.nan
+    peak = measured(signal, 44_100)
+    assert peak is not None
+    assert 700 < peak < 1000

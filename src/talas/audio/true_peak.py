@@ -15,6 +15,7 @@ _CELL = 64
 # FFmpeg's interpolation reaches 32 samples to each side at most, less than a cell. With its 32
 # weights of both signs no value in between can be more than 2.4 times as high as those around it.
 _MOST_OVERSHOOT = 2.5
+_HIGHEST = float(np.finfo(np.float32).max)
 
 
 class TruePeakMeter:
@@ -65,7 +66,8 @@ class TruePeakMeter:
             self._raise(number, max(float(values.max()), -float(values.min())))
 
     def _raise(self, number: int, value: float) -> None:
-        self._highest[number] = max(self._highest[number], value)
+        # Between the highest samples there are, interpolation finds infinity.
+        self._highest[number] = max(self._highest[number], min(value, _HIGHEST))
 
 
 def _cell_peaks(channel: NDArray[np.float32]) -> NDArray[np.float32]:
