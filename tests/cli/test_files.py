@@ -186,6 +186,21 @@ def test_a_storage_that_is_away_has_lost_nothing(house: House) -> None:
     assert len(run_sql(house.api, "SELECT FROM files")) == 1
 
 
+def test_a_database_that_is_another_one_deletes_nothing(api: ApiProcess) -> None:
+    """As when somebody starts anew with an empty database on the files that they have."""
+    folders = [api.data_dir / f"uploads/files/{number:032x}" for number in range(30)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "original").write_bytes(b"x")
+        os.utime(folder / "original", (0, 0))
+    for words in (("--dry-run",), ()):
+        result = reconcile(api, *words)
+        assert result.code == 1
+        assert "is it the database that belongs to this storage?" in result.errors
+        assert "Traceback" not in result.errors
+    assert all(folder.exists() for folder in folders)
+
+
 def test_says_what_cannot_be_used(house: House) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/none"
     result = reconcile(house.api, DATABASE_URL=nowhere)

@@ -9,7 +9,9 @@ from obstore.store import MemoryStore
 from tests.conftest import MakeSettings
 
 from talas.core.database import Connection, Database
+from talas.core.errors import Unavailable
 from talas.core.reconciling import (
+    FEW,
     Shelf,
     delete_orphans,
     find_lost,
@@ -62,6 +64,27 @@ async def test_what_no_row_knows(db: Database, storage: Storage) -> None:
     assert await delete_orphans(db, shelf, older_than=AT_ONCE) == 2
     left = {item.key async for item in storage.list_under("")}
     assert left == {KEYS[1], "other/a/original"}
+
+
+async def test_what_a_database_without_any_row_does_not_know(
+    db: Database, storage: Storage
+) -> None:
+    """More than a crash leaves: the storage belongs to another database."""
+    keys = [f"files/{n:032x}/original" for n in range(FEW + 1)]
+    for key in keys:
+        await storage.put(key, b"x")
+    rows: list[StoredRow] = []
+    shelf = _shelf(storage, rows)
+    with pytest.raises(Unavailable, match=r"is it the database that belongs to this storage\?"):
+        await delete_orphans(db, shelf, older_than=AT_ONCE)
+    assert {item.key async for item in storage.list_under("")} == {*keys}
+    assert await delete_orphans(db, shelf) == 0
+    await storage.delete(keys.pop())
+    assert await delete_orphans(db, shelf, older_than=AT_ONCE) == FEW
+    for number in range(FEW + 1):
+        await storage.put(f"files/{number:032x}/original", b"x")
+    rows.append(StoredRow(1, "files/elsewhere/original"))
+    assert await delete_orphans(db, shelf, older_than=AT_ONCE) == FEW + 1
 
 
 async def test_what_storage_has_lost(db: Database, storage: Storage) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from talas.core.database import Connection, Database
+from talas.core.errors import Unavailable
 from talas.core.jobs import JobRunner
 from talas.core.objects import ORIGINAL, folder_of, is_own_folder
 from talas.core.storage import ObjectMissing, Storage
@@ -16,6 +17,8 @@ from talas.core.stored_rows import StoredRow
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
 ORPHAN_AGE = dt.timedelta(hours=1)
+# As many as crashes may leave in a house whose last row is gone.
+FEW = 20
 _BATCH = 500
 
 log = structlog.get_logger()
@@ -48,7 +51,11 @@ async def find_orphans(
 ) -> AsyncGenerator[str, None]:
     """The folders of objects that belong to no row and have not changed for ``older_than``: an
     upload's object is there before its row. What has no name that the server gives is somebody
-    else's, and stays. ``on_look`` is called for every object."""
+    else's, and stays. ``on_look`` is called for every object.
+
+    Raises Unavailable where they are more than FEW and there is no row at all: then it is another
+    database that they belong to.
+    """
     newest: dict[str, float] = {}
     async for item in shelf.storage.list_under(shelf.folder):
         on_look()
@@ -75,13 +82,19 @@ async def _unknown(
         return []
     async with db.connection() as conn:
         known = await shelf.select_known_keys(conn, [f"{folder}/{ORIGINAL}" for folder in old])
+        if not known and len(old) > FEW and not await shelf.select_stored(conn, 0):
+            raise Unavailable(
+                f"The database has no {shelf.name}, and the storage {len(old)} or more: is it the "
+                "database that belongs to this storage? Nothing was deleted"
+            )
     return [folder for folder in old if f"{folder}/{ORIGINAL}" not in known]
 
 
 async def delete_orphans(
     db: Database, shelf: Shelf, *, older_than: dt.timedelta = ORPHAN_AGE
 ) -> int:
-    """Removes what ``find_orphans`` finds, and what crashes left half-written; how much it was."""
+    """Removes what ``find_orphans`` finds, and what crashes left half-written; how much it was.
+    Raises as it does."""
     deleted = await shelf.storage.clean_incoming(older_than)
     async with contextlib.aclosing(find_orphans(db, shelf, older_than=older_than)) as orphans:
         async for folder in orphans:
