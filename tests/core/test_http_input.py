@@ -76,6 +76,47 @@ def test_a_missing_field_is_named(api: ApiProcess) -> None:
     assert error_of(answer) == "password is required"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("/auth/login", b"", "The body is empty; it must be JSON"),
+        ("/auth/login", b"[]", "The body must be an object, not a list"),
+        ("/auth/login", b"null", "The body must be an object, not null"),
+        ("/auth/login", b'{"email": 7, "password": ""}', "email must be text, not a whole number"),
+        (
+            "/user-products",
+            b'{"product_id": null}',
+            "product_id must be a whole number, not null",
+        ),
+        (
+            "/user-products",
+            b'{"product_id": 1, "purchase_price": 1.5}',
+            "purchase_price must be a whole number or null, not a fraction",
+        ),
+        (
+            "/user-products",
+            b'{"product_id": 1, "purchase_date": 20240115}',
+            "purchase_date must be a date like 2024-01-15 or null, not a whole number",
+        ),
+        (
+            "/user-products",
+            b'{"product_id": 1, "purchase_date": "15.1.2024"}',
+            "purchase_date must be a date like 2024-01-15",
+        ),
+        (
+            "/auth/refresh",
+            b'{"refresh_token": "x", "rotate": "yes"}',
+            "rotate must be true or false, not text",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(
+    api: ApiProcess, user: Account, path: str, body: bytes, sentence: str
+) -> None:
+    answer = api.client.post(path, content=body, token=user.token)
+    assert (answer.status_code, error_of(answer)) == (400, sentence)
+
+
 def test_the_largest_body_and_one_byte_more(api: ApiProcess) -> None:
     frame = len(b'{"x":""}')
     fits = b'{"x":"' + b"a" * (MEBIBYTE - frame) + b'"}'

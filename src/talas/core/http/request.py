@@ -1,6 +1,7 @@
 """The request as routes see it: who asks, what they sent, and what the process holds."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -23,6 +24,17 @@ from talas.core.tokens import Claims, TokenType
 MAX_JSON_BODY = 1024 * 1024
 # At the pace that uploads are given, it could take a quarter of an hour.
 JSON_DEADLINE_S = 30.0
+_MISMATCH = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_NOUNS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "date": "a date like 2024-01-15",
+    "datetime": "an instant like 2024-01-15T10:30:00Z",
+}
 
 BodyT = TypeVar("BodyT")
 PartT = TypeVar("PartT")
@@ -117,6 +129,8 @@ class Request(litestar.Request[Actor, Any, State]):
     async def body_as(self, body_type: type[BodyT]) -> BodyT:
         """The JSON body as a struct; raises InvalidData or TooLarge."""
         raw = await self._bounded_body()
+        if not raw:
+            raise InvalidData("The body is empty; it must be JSON")
         try:
             return msgspec.json.decode(raw, type=body_type)
         except msgspec.ValidationError as error:
@@ -157,6 +171,11 @@ def _explain(error: msgspec.ValidationError) -> InvalidData:
         field = problem.split("`")[1]
         return InvalidData.of(FieldError(field, f"{field} is required"))
     if problem == "Invalid RFC3339 encoded date":
-        return InvalidData.of(FieldError(field, f"{field} must be a date like 2024-01-15"))
+        return InvalidData.of(FieldError(field, f"{field} must be {_NOUNS['date']}"))
+    subject = "The body" if field == "body" else field
+    if mismatch := _MISMATCH.fullmatch(problem):
+        wanted = " or ".join(_NOUNS.get(word, word) for word in mismatch[1].split(" | "))
+        got = "a fraction" if mismatch[2] == "float" else _NOUNS.get(mismatch[2], mismatch[2])
+        return InvalidData.of(FieldError(field, f"{subject} must be {wanted}, not {got}"))
     problem = problem.replace("`", "")
-    return InvalidData.of(FieldError(field, f"{field}: {problem[:1].lower()}{problem[1:]}"))
+    return InvalidData.of(FieldError(field, f"{subject}: {problem[:1].lower()}{problem[1:]}"))
