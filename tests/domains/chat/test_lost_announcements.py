@@ -9,6 +9,7 @@ import pytest
 from tests.builders.chat import (
     ANSWER_S,
     Client,
+    connected,
     create_room,
     keep_direct_unannounced,
     keep_unannounced,
@@ -54,6 +55,25 @@ async def test_of_a_conversation_nothing_is_left_out_that_was_not_announced(
         for client in clients:
             shown = [await client.receive_kind("dm") for _ in range(41)]
             assert [one["content"] for one in shown] == [f"number {n}" for n in range(41)]
+
+
+async def test_what_stood_in_the_history_of_a_conversation_does_not_come_again(
+    nodes: Nodes, make_person: MakePerson, db: asyncpg.Connection
+) -> None:
+    """A node that hears of it later cannot know that the socket was opened after it."""
+    ann, bob = await make_person(), await make_person()
+    async with everywhere(nodes[:1], [ann], None) as (sender,):
+        await keep_direct_unannounced(db, ann, bob, "one")
+        async with connected(nodes[0], bob) as reading, connected(nodes[0], bob) as deaf:
+            answer = await reading.ask(type="dm_history", **{"with": ann.id})
+            assert [m["content"] for m in answer["data"]["messages"]] == ["one"]
+            older = await deaf.ask(type="dm_history", before=1, **{"with": ann.id})
+            assert older["data"]["messages"] == []
+            # The conversation is read from the database from before its first announcement on.
+            await sender.send(type="dm", to=bob.id, content="two")
+            assert (await reading.receive_kind("dm"))["content"] == "two"
+            frames = await deaf.receive_until("dm", content="two")
+            assert [frame["data"]["content"] for frame in frames] in (["one", "two"], ["two"])
 
 
 async def test_who_joins_on_a_node_that_is_behind_is_shown_nothing_twice(

@@ -20,6 +20,7 @@ from talas.domains.chat.schemas import direct_message, room_message
 from talas.domains.chat.sql import Message, RoomRow
 
 MAX_SOCKETS = 10
+MAX_HISTORIES = 200
 KEEP_USER_S = 30.0
 # What can be missed is not written to who has this much unsent.
 MAX_UNSENT_HINTS = 256 * 1024
@@ -29,7 +30,16 @@ _BURST = 32
 class Member(Connection):
     """A connection that belongs to somebody and may be in rooms."""
 
-    __slots__ = ("actor", "claims", "entered_at", "in_flight", "rooms", "user", "version")
+    __slots__ = (
+        "_histories",
+        "actor",
+        "claims",
+        "entered_at",
+        "in_flight",
+        "rooms",
+        "user",
+        "version",
+    )
 
     actor: Actor
     claims: Claims
@@ -42,6 +52,22 @@ class Member(Connection):
     """On the event loop's clock."""
     version: int
     """2 for who asked for more than the frames of the first protocol."""
+    _histories: dict[int, tuple[int, int]] | None
+    """From which ``seq`` up to which one it was given the conversation with a user."""
+
+    def has_read(self, user_id: int, first: int, last: int) -> None:
+        """All that was said in the conversation with the user, as far as it goes."""
+        histories = self._histories = self._histories or {}
+        if len(histories) >= MAX_HISTORIES:
+            histories.clear()
+        histories[user_id] = first, last
+
+    def knows(self, user_id: int, seq: int) -> bool:
+        """Whether it stood in a history that the socket was given."""
+        if self._histories is None:
+            return False
+        first, last = self._histories.get(user_id, (0, -1))
+        return first <= seq <= last
 
 
 class User:
@@ -142,7 +168,7 @@ class Hub:
             user = self.users[actor.user_id] = User(actor.user_id)
         if len(user.sockets) >= MAX_SOCKETS:
             return False
-        member.user, member.rooms = user, {}
+        member.user, member.rooms, member._histories = user, {}, None
         user.sockets.add(member)
         self.sockets.add(member)
         OPEN_SOCKETS.set(len(self.sockets))
@@ -272,10 +298,10 @@ class Hub:
         recipient, sender = cast(int, message.to_user), message.from_user
         if recipient != sender and recipient in self.users:
             frame = encode_frame("dm", direct_message(message, to=None))
-            self.tell_user(recipient, frame, before=before)
+            self.tell_user(recipient, frame, before=before, of=(sender, message.seq))
         if sender in self.users:
             frame = encode_frame("dm", direct_message(message, to=recipient))
-            self.tell_user(sender, frame, before=before)
+            self.tell_user(sender, frame, before=before, of=(recipient, message.seq))
 
     def show(self, room: Room, frame: bytes, seq: int) -> None:
         """A message of a room, which is what comes next there."""
@@ -283,14 +309,22 @@ class Hub:
         write_to_all(room.unaware(room.members, seq), frame)
 
     def tell_user(
-        self, user_id: int, frames: bytes, *, version: int = 1, before: float = math.inf
+        self,
+        user_id: int,
+        frames: bytes,
+        *,
+        version: int = 1,
+        before: float = math.inf,
+        of: tuple[int, int] | None = None,
     ) -> None:
+        """``of``: the other one in a conversation, and the ``seq`` of what was said there; who has
+        it from the history is not told again."""
         user = self.users.get(user_id)
         if user is not None:
-            sockets = user.sockets
-            write_to_all(
-                [s for s in sockets if s.version >= version and s.entered_at < before], frames
-            )
+            sockets = [s for s in user.sockets if s.version >= version and s.entered_at < before]
+            if of is not None:
+                sockets = [s for s in sockets if not s.knows(*of)]
+            write_to_all(sockets, frames)
 
     async def _fan_out(self, room_id: int, burst: list[tuple[int, bytes]]) -> None:
         room = self.rooms.get(room_id)

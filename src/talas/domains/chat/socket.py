@@ -249,8 +249,12 @@ class ChatSocket(OrderedSocket):
                 )
             else:
                 data = await missed_directs(conn, self.actor, request.user_id, request.since)
-        if self.version < 2 and request.since is None:
-            data.seq = UNSET
+        if self.version < 2:
+            if request.before is None and data.messages:
+                # Who goes by ``seq`` sees for itself what comes again.
+                self.has_read(request.user_id, data.messages[0].seq, data.messages[-1].seq)
+            if request.since is None:
+                data.seq = UNSET
         self.answer("dm_history", data, request.id)
 
     async def _authenticate(self, request: Authenticate) -> None:
