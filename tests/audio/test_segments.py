@@ -63,7 +63,7 @@ def test_it_plays_behind_the_init_segment_alone(track: Known, name: str) -> None
     with av.open(io.BytesIO(data)) as media:
         stream = media.streams.audio[0]
         packets_found = [packet for packet in media.demux(stream) if packet.size]
-    assert stream.time_base == Fraction(1, 48000)
+        assert stream.time_base == Fraction(1, 48000)
     assert packets_found[0].pts == SEGMENT_SAMPLES
     assert sum(packet.duration or 0 for packet in packets_found) == SEGMENT_SAMPLES
     # What AAC decodes to first only completes the frame before: a jump costs 21 ms of it.

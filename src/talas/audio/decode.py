@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import av
 from av.audio.frame import AudioFrame
@@ -39,6 +39,10 @@ _USUAL_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 _READ_BYTES = 65536
 _READ_FAILURES = 16
 _WAV_PROBE_BYTES = 8192
+# From 19 on, which needs Python 3.12, PyAV keeps undecodable bytes of tags without being asked.
+_KEEP_UNDECODABLE: Any = (
+    {"metadata_errors": "surrogateescape"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 
 
 class Source:
@@ -202,9 +206,9 @@ def open_source(
             file,
             format=container.demuxer,
             container_options=options,
-            metadata_errors="surrogateescape",
             buffer_size=_READ_BYTES,
             io_open=_refuse_to_open,
+            **_KEEP_UNDECODABLE,
         )
     except av.FFmpegError as error:
         _raise_if_fatal(error)
