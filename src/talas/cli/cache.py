@@ -45,8 +45,9 @@ def stats() -> None:
 def clear(
     track: Annotated[int | None, typer.Option(help="Only what was made of this track.")] = None,
 ) -> None:
-    """Remove what is kept on this machine, whether the server runs or not. It is made again when
-    somebody listens."""
+    """Remove what is kept on this machine, whether the server runs or not.
+
+    It is made again when somebody listens."""
     settings = load_settings()
     cache = DiskCache.open(settings.stream)
     freed = cache.clear() if track is None else cache.forget(_folder_of(settings, track))

@@ -53,13 +53,13 @@ def _group() -> None:
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
 ) -> None:
-    """Hold what lies in storage against the database: tracks, files of gear, internal documents,
-    attachments of messages.
+    """Hold what lies in storage against the database, and mend what differs.
 
-    Objects that belong to nothing are deleted once they are an hour old. A track without its file
-    is marked as failed; a file, document or attachment without its object stays and is named, for
-    its owner to delete. The exit code is 1 when something could not be mended, in a dry run when
-    something was found."""
+    It looks at tracks, files of gear, internal documents and attachments of messages. Objects that
+    belong to nothing are deleted once they are an hour old. A track without its file is marked as
+    failed; a file, document or attachment without its object stays and is named, for its owner to
+    delete. The exit code is 1 when something could not be mended, in a dry run when something was
+    found."""
     settings = load_settings()
     with database_url(settings) as url, explaining_refusals():
         found = asyncio.run(_reconcile(settings, url, dry_run=dry_run))

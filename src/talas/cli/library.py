@@ -64,8 +64,10 @@ def import_folder(
         bool, typer.Option("--wait", help="Return when all have been analysed by a worker.")
     ] = False,
 ) -> None:
-    """Import a folder of music. What the user has already, by content, is skipped; what is no
-    audio is counted and left alone. The exit code is 1 when a file failed."""
+    """Import a folder of music.
+
+    What the user has already, by content, is skipped; what is no audio is counted and left alone.
+    The exit code is 1 when a file failed."""
     if not folder.is_dir():
         raise InvalidData(f"{printable(str(folder))} is not a folder")
     options = _Options(folder, user, visibility, dry_run, wait)
@@ -87,9 +89,11 @@ def analyse_again(
         str | None, typer.Option(help="Only the tracks of one: a username or e-mail.")
     ] = None,
 ) -> None:
-    """Analyse tracks again, ready and failed ones. They play on meanwhile; titles and artists stay
-    as they are. Workers do it when nobody waits for them; where none runs, this command does. The
-    exit code is 1 when a track could not be analysed; one that was ready stays so."""
+    """Analyse tracks again, ready and failed ones.
+
+    They play on meanwhile; titles and artists stay as they are. Workers do it when nobody waits for
+    them; where none runs, this command does. The exit code is 1 when a track could not be analysed;
+    one that was ready stays so."""
     settings = load_settings()
     configure_logging(settings.log_format, "library")
     with database_url(settings) as url, explaining_refusals():

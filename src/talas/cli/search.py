@@ -27,8 +27,9 @@ def _group() -> None:
 
 @app.command()
 def reindex() -> None:
-    """Build the search index anew from the database, whether the server runs or not. The index
-    that is there answers until the new one is complete."""
+    """Build the search index anew from the database, whether the server runs or not.
+
+    The index that is there answers until the new one is complete."""
     settings = load_settings()
     began_at = time.monotonic()
     with database_url(settings) as url, explaining_refusals():
