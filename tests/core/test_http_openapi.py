@@ -1,5 +1,7 @@
 """The document, and whether every route keeps to it where nobody is signed in."""
 
+from typing import Any
+
 import httpx
 import pytest
 from tests.builders.users import create_user
@@ -24,7 +26,7 @@ BY_LINK = "/api/v1/notifications/unsubscribe"
 PROBES = {"/health", "/ready", "/metrics"}
 
 
-def operations(api: ApiProcess) -> list[tuple[str, str, dict[str, object]]]:
+def operations(api: ApiProcess) -> list[tuple[str, str, dict[str, Any]]]:
     return [
         (method, path, operation)
         for path, described in api.client.document.paths.items()
@@ -41,7 +43,7 @@ def test_every_route_asks_for_a_token_unless_it_is_described_as_public(api: ApiP
             expected = (200, 404) if method == "get" and path != BY_LINK else (400, 401)
             assert answer.status_code in expected, (method, path)
             continue
-        assert {"bearer": []} in operation["security"], (method, path)  # type: ignore[operator]
+        assert {"bearer": []} in operation["security"], (method, path)
         assert answer.status_code == 401, (method, path)
         assert answer.headers["www-authenticate"] == "Bearer"
         if method != "head":
@@ -73,8 +75,58 @@ def test_what_a_route_takes_is_described(api: ApiProcess) -> None:
     ]
 
 
+# What has been chosen already.
+AS_CHOSEN = {"current_password", "refresh_token"}
+
+
+@pytest.mark.parametrize("tag", ["auth", "users", "gear", "reports", "tags"])
+def test_a_body_says_how_long_a_text_may_be(api: ApiProcess, tag: str) -> None:
+    silent = [
+        (method, path, name)
+        for method, path, operation in operations(api)
+        if operation["tags"] == [tag] and (path, method) != ("/api/v1/users/me", "delete")
+        for name, schema in body_of(operation).items()
+        if is_text(schema) and "description" not in schema
+        if name not in AS_CHOSEN and path != "/api/v1/auth/login"
+    ]
+    assert silent == []
+
+
+def test_lengths_are_as_they_are_held(api: ApiProcess) -> None:
+    described = {
+        (method, path, name): schema.get("description")
+        for method, path, operation in operations(api)
+        for name, schema in body_of(operation).items()
+    }
+    for operation, description in (
+        (("post", "/api/v1/auth/register", "username"), "3 to 50 of A-Z a-z 0-9 . _ -"),
+        (("post", "/api/v1/auth/register", "password"), "8 to 128 characters"),
+        (("put", "/api/v1/users/me", "bio"), "At most 2000 characters"),
+        (("post", "/api/v1/admin/products", "name"), "1 to 200 characters"),
+        (("post", "/api/v1/user-products", "notes"), "At most 5000 characters"),
+    ):
+        assert described[operation] == description
+
+
+def body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """The properties of its JSON body, if it has one."""
+    content = operation.get("requestBody", {}).get("content", {})
+    properties: dict[str, Any] = (
+        content.get("application/json", {}).get("schema", {}).get("properties", {})
+    )
+    return properties
+
+
+def is_text(schema: dict[str, Any]) -> bool:
+    """One that people think up."""
+    return any(
+        part.get("type") == "string" and not part.keys() & {"enum", "format"}
+        for part in (schema, *schema.get("anyOf", ()))
+    )
+
+
 def test_nothing_is_called_422(api: ApiProcess) -> None:
-    assert not [path for _, path, operation in operations(api) if "422" in operation["responses"]]  # type: ignore[operator]
+    assert not [path for _, path, operation in operations(api) if "422" in operation["responses"]]
 
 
 @pytest.mark.parametrize("path", ["/schema/redoc", "/schema/swagger", "/schema/openapi.yaml"])
@@ -101,6 +153,6 @@ def test_what_others_see_of_an_account(api: ApiProcess) -> None:
 
 def test_every_header_says_what_it_is(api: ApiProcess) -> None:
     for method, path, operation in operations(api):
-        for status, response in operation["responses"].items():  # type: ignore[attr-defined]
+        for status, response in operation["responses"].items():
             for name, header in response.get("headers", {}).items():
                 assert "schema" in header, (method, path, status, name)

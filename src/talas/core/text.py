@@ -92,6 +92,13 @@ def within(least: int, most: int) -> msgspec.Meta:
     return msgspec.Meta(extra_json_schema={"minimum": least, "maximum": most})
 
 
+def length(most: int, *, least: int = 0) -> msgspec.Meta:
+    """As ``allowed``, for text: in characters, and in words, since it is trimmed before it is
+    counted."""
+    said = f"{least} to {most}" if least else f"At most {most}"
+    return msgspec.Meta(description=f"{said} characters")
+
+
 def given(body: msgspec.Struct) -> dict[str, Any]:
     """The fields that a body carries."""
     fields = msgspec.structs.asdict(body)

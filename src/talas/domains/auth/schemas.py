@@ -1,15 +1,22 @@
 """What the auth endpoints take and give."""
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+from talas.core.text import MAX_EMAIL, length
+from talas.domains.auth.passwords import MAX_LENGTH, MIN_LENGTH
+
+Username = Annotated[str, Meta(description="3 to 50 of A-Z a-z 0-9 . _ -")]
+NewPassword = Annotated[str, length(MAX_LENGTH, least=MIN_LENGTH)]
 
 
 class RegisterRequest(msgspec.Struct):
-    username: str
-    email: str
-    password: str
+    username: Username
+    email: Annotated[str, length(MAX_EMAIL)]
+    password: NewPassword
 
 
 class RegisteredUser(msgspec.Struct):

@@ -14,7 +14,10 @@ MAX_SPECIFICATIONS = 32 * 1024
 MAX_DEPTH = 20
 # What every reader of JSON keeps exactly (RFC 7493, 2.2).
 MAX_NUMBER = 2**53 - 1
-_LENGTHS = {
+MAX_NAME = 200
+MAX_WEBSITE = 255
+MAX_CATEGORY = 100
+LENGTHS = {
     "brand": 100,
     "model": 100,
     "description": 5000,
@@ -37,10 +40,10 @@ def clean_product(fields: dict[str, Any]) -> dict[str, Any]:
 def _clean(checks: FieldChecks, field: str, value: Any) -> Any:
     if value is None:
         return None
-    if field in _LENGTHS:
-        return checks.text(field, value, max_length=_LENGTHS[field])
+    if field in LENGTHS:
+        return checks.text(field, value, max_length=LENGTHS[field])
     if field == "name":
-        return checks.text(field, value, max_length=200, min_length=1)
+        return checks.text(field, value, max_length=MAX_NAME, min_length=1)
     if field in ("price", "warranty_months") and not 0 <= value <= MAX_ID:
         checks.fail(field, f"{field} must be a whole number between 0 and {MAX_ID}")
     elif field == "manufacturer_website":
@@ -53,7 +56,7 @@ def _clean(checks: FieldChecks, field: str, value: Any) -> Any:
 
 
 def _clean_website(checks: FieldChecks, field: str, value: str) -> str | None:
-    value = checks.text(field, value, max_length=255)
+    value = checks.text(field, value, max_length=MAX_WEBSITE)
     if value and not checks.failed(field) and not _is_web_address(value):
         checks.fail(field, f"{field} must look like https://example.com")
     return value or None
@@ -101,8 +104,10 @@ def clean_category(fields: dict[str, Any]) -> dict[str, Any]:
     checks = FieldChecks()
     cleaned = dict(fields)
     if "name" in fields:
-        cleaned["name"] = checks.text("name", fields["name"], max_length=100, min_length=1)
+        cleaned["name"] = checks.text("name", fields["name"], max_length=MAX_CATEGORY, min_length=1)
     if fields.get("description") is not None:
-        cleaned["description"] = checks.text("description", fields["description"], max_length=5000)
+        cleaned["description"] = checks.text(
+            "description", fields["description"], max_length=LENGTHS["description"]
+        )
     checks.finish()
     return cleaned

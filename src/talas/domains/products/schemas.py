@@ -4,14 +4,22 @@ import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from talas.core.database import MAX_ID
-from talas.core.text import allowed, within
-from talas.domains.products.checks import STATUSES
+from talas.core.text import allowed, length, within
+from talas.domains.products.checks import (
+    LENGTHS,
+    MAX_CATEGORY,
+    MAX_NAME,
+    MAX_SPECIFICATIONS,
+    MAX_WEBSITE,
+    STATUSES,
+)
 
 Status = Annotated[str, allowed(STATUSES)]
 Amount = Annotated[int, within(0, MAX_ID)]
+SPECIFICATIONS = Meta(description=f"At most {MAX_SPECIFICATIONS} bytes of JSON")
 
 
 class Category(msgspec.Struct):
@@ -54,45 +62,47 @@ class FoundProduct(msgspec.Struct):
 
 
 class NewProduct(msgspec.Struct):
-    name: str
+    name: Annotated[str, length(MAX_NAME, least=1)]
     category_id: int | None = None
-    brand: str | None = None
-    model: str | None = None
-    description: str | None = None
+    brand: Annotated[str | None, length(LENGTHS["brand"])] = None
+    model: Annotated[str | None, length(LENGTHS["model"])] = None
+    description: Annotated[str | None, length(LENGTHS["description"])] = None
     price: Amount | None = None
     warranty_months: Amount | None = None
-    warranty_conditions: str | None = None
-    manufacturer_website: str | None = None
-    specifications: dict[str, Any] | None = None
+    warranty_conditions: Annotated[str | None, length(LENGTHS["warranty_conditions"])] = None
+    manufacturer_website: Annotated[str | None, length(MAX_WEBSITE)] = None
+    specifications: Annotated[dict[str, Any] | None, SPECIFICATIONS] = None
     status: Status = "active"
 
 
 class ProductChange(msgspec.Struct):
     """Absent fields stay as they are; null clears. ``specifications`` are replaced as a whole."""
 
-    name: str | UnsetType = UNSET
+    name: Annotated[str | UnsetType, length(MAX_NAME, least=1)] = UNSET
     category_id: int | UnsetType | None = UNSET
-    brand: str | UnsetType | None = UNSET
-    model: str | UnsetType | None = UNSET
-    description: str | UnsetType | None = UNSET
+    brand: Annotated[str | UnsetType | None, length(LENGTHS["brand"])] = UNSET
+    model: Annotated[str | UnsetType | None, length(LENGTHS["model"])] = UNSET
+    description: Annotated[str | UnsetType | None, length(LENGTHS["description"])] = UNSET
     price: Amount | UnsetType | None = UNSET
     warranty_months: Amount | UnsetType | None = UNSET
-    warranty_conditions: str | UnsetType | None = UNSET
-    manufacturer_website: str | UnsetType | None = UNSET
-    specifications: dict[str, Any] | UnsetType | None = UNSET
+    warranty_conditions: Annotated[
+        str | UnsetType | None, length(LENGTHS["warranty_conditions"])
+    ] = UNSET
+    manufacturer_website: Annotated[str | UnsetType | None, length(MAX_WEBSITE)] = UNSET
+    specifications: Annotated[dict[str, Any] | UnsetType | None, SPECIFICATIONS] = UNSET
     status: Status | UnsetType = UNSET
 
 
 class NewCategory(msgspec.Struct):
-    name: str
-    description: str | None = None
+    name: Annotated[str, length(MAX_CATEGORY, least=1)]
+    description: Annotated[str | None, length(LENGTHS["description"])] = None
 
 
 class CategoryChange(msgspec.Struct):
     """Absent fields stay as they are; null clears."""
 
-    name: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
+    name: Annotated[str | UnsetType, length(MAX_CATEGORY, least=1)] = UNSET
+    description: Annotated[str | UnsetType | None, length(LENGTHS["description"])] = UNSET
 
 
 class CatalogueFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ import datetime as dt
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
-from talas.core.text import allowed
+from talas.core.text import allowed, length
 
 TARGET_TYPES = ("user", "message", "track")
 STATUSES = ("open", "resolved", "dismissed")
@@ -16,7 +16,7 @@ MAX_REASON = 2000
 class NewReport(msgspec.Struct):
     target_type: Annotated[str, allowed(TARGET_TYPES)]
     target_id: int
-    reason: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REASON})]
+    reason: Annotated[str, length(MAX_REASON, least=1)]
 
 
 class OwnReport(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class ReportChange(msgspec.Struct):
     """Absent fields stay as they are; null clears the resolution."""
 
     status: Annotated[str, allowed(STATUSES)] | UnsetType = UNSET
-    resolution: str | UnsetType | None = UNSET
+    resolution: Annotated[str | UnsetType | None, length(MAX_REASON)] = UNSET
 
 
 class ReportFilter(msgspec.Struct, frozen=True):

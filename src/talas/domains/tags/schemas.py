@@ -1,6 +1,11 @@
 """What the tag endpoints take and give."""
 
+from typing import Annotated
+
 import msgspec
+
+from talas.core.text import length
+from talas.domains.tags.names import MAX_TAG
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -12,7 +17,7 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class TagRenaming(msgspec.Struct):
-    name: str
+    name: Annotated[str, length(MAX_TAG, least=1)]
 
 
 class TagMerge(msgspec.Struct):

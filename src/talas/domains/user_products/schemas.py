@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from talas.core.database import MAX_ID
+from talas.core.text import length
 
 STATUSES = ("active", "sold", "broken", "archived")
+LENGTHS = {"version": 50, "serial_number": 100, "notes": 5000}
 
 # Described here, held in the service, which says all that is wrong at once.
 Price = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_ID})]
@@ -54,24 +56,24 @@ class NewGear(msgspec.Struct):
     no warranty."""
 
     product_id: int
-    version: str | None = None
-    serial_number: str | None = None
+    version: Annotated[str | None, length(LENGTHS["version"])] = None
+    serial_number: Annotated[str | None, length(LENGTHS["serial_number"])] = None
     purchase_date: dt.date | None = None
     purchase_price: Price | None = None
     warranty_expires: dt.date | UnsetType | None = UNSET
-    notes: str | None = None
+    notes: Annotated[str | None, length(LENGTHS["notes"])] = None
     status: Status = "active"
 
 
 class GearChange(msgspec.Struct):
     """Absent fields stay as they are; null clears."""
 
-    version: str | UnsetType | None = UNSET
-    serial_number: str | UnsetType | None = UNSET
+    version: Annotated[str | UnsetType | None, length(LENGTHS["version"])] = UNSET
+    serial_number: Annotated[str | UnsetType | None, length(LENGTHS["serial_number"])] = UNSET
     purchase_date: dt.date | UnsetType | None = UNSET
     purchase_price: Price | UnsetType | None = UNSET
     warranty_expires: dt.date | UnsetType | None = UNSET
-    notes: str | UnsetType | None = UNSET
+    notes: Annotated[str | UnsetType | None, length(LENGTHS["notes"])] = UNSET
     status: Status | UnsetType = UNSET
 
 

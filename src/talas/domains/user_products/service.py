@@ -14,6 +14,7 @@ from talas.core.tokens import InvalidToken
 from talas.domains.files import service as files
 from talas.domains.user_products import access, sql
 from talas.domains.user_products.schemas import (
+    LENGTHS,
     STATUSES,
     Gear,
     GearChange,
@@ -25,7 +26,6 @@ from talas.domains.user_products.sql import Expiry
 
 WARRANTY_FILTERS = ("expiring", "expired", "active")
 MAX_EVENTS = 1000
-_LENGTHS = {"version": 50, "serial_number": 100, "notes": 5000}
 _NOTHING = GearFields(
     version=None,
     serial_number=None,
@@ -143,8 +143,8 @@ def _cleaned(present: GearFields, carried: dict[str, Any]) -> GearFields:
 def _clean(checks: FieldChecks, field: str, value: Any) -> Any:
     if value is None:
         return None
-    if field in _LENGTHS:
-        return checks.text(field, value, max_length=_LENGTHS[field])
+    if field in LENGTHS:
+        return checks.text(field, value, max_length=LENGTHS[field])
     if field == "status":
         return checks.one_of(field, value, STATUSES)
     if field == "purchase_price" and not 0 <= value <= MAX_ID:

@@ -1,11 +1,15 @@
 """What the users endpoints take and give."""
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from talas.core.text import FieldChecks
+from talas.core.text import FieldChecks, length
+from talas.domains.auth.schemas import NewPassword
+
+_LENGTHS = {"first_name": 50, "last_name": 50, "bio": 2000}
 
 
 class OwnProfile(msgspec.Struct):
@@ -50,16 +54,15 @@ class UserProfile(msgspec.Struct):
 class ProfileUpdate(msgspec.Struct):
     """Absent fields stay as they are; null clears."""
 
-    first_name: str | UnsetType | None = UNSET
-    last_name: str | UnsetType | None = UNSET
-    bio: str | UnsetType | None = UNSET
+    first_name: Annotated[str | UnsetType | None, length(_LENGTHS["first_name"])] = UNSET
+    last_name: Annotated[str | UnsetType | None, length(_LENGTHS["last_name"])] = UNSET
+    bio: Annotated[str | UnsetType | None, length(_LENGTHS["bio"])] = UNSET
 
     def cleaned(self) -> dict[str, str | None]:
         """The fields that were sent; raises InvalidData."""
         checks = FieldChecks()
-        lengths = {"first_name": 50, "last_name": 50, "bio": 2000}
         changes: dict[str, str | None] = {}
-        for field, max_length in lengths.items():
+        for field, max_length in _LENGTHS.items():
             value = getattr(self, field)
             if value is UNSET:
                 continue
@@ -80,7 +83,7 @@ class UpdatedProfile(msgspec.Struct):
 
 class PasswordChange(msgspec.Struct):
     current_password: str
-    new_password: str
+    new_password: NewPassword
 
 
 class AccountDeletion(msgspec.Struct):
