@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from talas.audio.encoding_orders import segment_order
 from talas.audio.renditions import TrackAudio, segment_count
 from talas.audio.seeking import SeekIndexBuilder, SeekPoint
 from talas.audio.stream_formats import wav_header
-from talas.core.disk_cache import DRAFTS, ENTRIES, CacheFull, DiskCache
+from talas.core.disk_cache import DRAFTS, ENTRIES, CacheFull, DiskCache, Draft
 from talas.core.errors import StorageFull
 from talas.core.file_lock import FileLock
 from talas.core.storage import Storage
@@ -434,6 +435,31 @@ async def test_a_cache_that_goes_meanwhile_cuts_nobody_off(
 async def heard(streaming: Streaming, recording: Recording, wanted: Wanted) -> bytes:
     transcode = await streaming.transcode(recording, wanted)
     return b"".join([chunk async for chunk in streaming.listen(transcode, USER)])
+
+
+async def test_who_listens_does_not_wait_for_the_disk(
+    streaming: Streaming, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, publish = threading.Event(), Draft.publish
+
+    def publish_later(draft: Draft) -> Path:
+        assert done.wait(60)
+        return publish(draft)
+
+    monkeypatch.setattr(Draft, "publish", publish_later)
+    wanted = Wanted(format="wav", bitrate=0)
+    try:
+        async with asyncio.timeout(30):
+            content = await heard(streaming, recording, wanted)
+        assert len(content) == SECONDS * RATE * 4 + 44
+        # Who comes next finds it with a length.
+        next_one = asyncio.create_task(streaming.transcode(recording, wanted))
+        await asyncio.sleep(0)
+    finally:
+        done.set()
+    entry = (await next_one).entry
+    assert entry is not None
+    assert entry.path.read_bytes() == content
 
 
 @pytest.mark.parametrize(

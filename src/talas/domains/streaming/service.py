@@ -80,6 +80,8 @@ class Streaming:
                 code="transcode_too_large",
             )
         key = transcode_key(recording, order)
+        if (spool := self._spools.get(key)) is not None:
+            await spool.kept()
         entry = await asyncio.to_thread(self.cache.find, key)
         if entry is not None:
             CACHE_HITS.labels("transcode").inc()

@@ -44,6 +44,7 @@ class Spool:
         self._encode = encode
         self._listeners = 0
         self._size = 0
+        self._whole = False
         self._descriptor: int | None = None
         self._news = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
@@ -70,7 +71,7 @@ class Spool:
                     chunk = await read_at(self._descriptor, size, offset)
                     offset += len(chunk)
                     yield chunk
-                elif self.task.done():
+                elif self._whole or self.task.done():
                     self._check_whole(begun=offset > 0)
                     return
                 else:
@@ -83,7 +84,15 @@ class Spool:
         self._stopped = True
         self.task.cancel()
 
+    async def kept(self) -> None:
+        """Until what is whole is in the cache, or could not be kept; at once where it is still
+        being made."""
+        if self._whole:
+            await asyncio.wait({self.task})
+
     def _check_whole(self, *, begun: bool) -> None:
+        if self._whole:
+            return
         if self.task.cancelled():
             raise StreamCut("stopped")
         error = self.task.exception()
@@ -97,12 +106,12 @@ class Spool:
             return
         if self.task.done():
             self._close()
-        elif self._leaving is None:
+        elif self._leaving is None and not self._whole:
             self._leaving = asyncio.create_task(self._stop_unheard())
 
     async def _stop_unheard(self) -> None:
         await asyncio.sleep(LEAVE_S)
-        while not self._listeners and not self.task.done():
+        while not self._listeners and not self._whole and not self.task.done():
             # Who follows another process is itself one whom that one hears of.
             if self._follows or not _is_heard(self._heard_path):
                 self.stop()
@@ -148,6 +157,9 @@ class Spool:
                     self._grow(draft.size)
         finally:
             self._heard_path.unlink(missing_ok=True)
+        # Nobody who listens waits for the disk, which takes its time over what power cuts leave.
+        self._whole = True
+        self._tell()
         if not self.forgotten:
             await self._keep(draft)
 
