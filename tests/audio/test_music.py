@@ -48,6 +48,43 @@ def beats(bpm: float, seconds: float = 15.0, *, every: int = 1, seed: int = 1) -
     return signal
 
 
+HATS = "h.h.h.h.h.h.h.h."
+DRUMS = {
+    "four on the floor": ("k...k...k...k...", "....s.......s...", "..h...h...h...h."),
+    "two-step": ("k.........k.....", "....s.......s...", HATS),
+    "broken": ("k.k.......kk....", "....s..g.g..s..g", HATS),
+    "hip-hop": ("k..k......k.....", "....s.......s...", HATS),
+    "rock": ("k.......k.k.....", "....s.......s...", HATS),
+    "dembow": ("k...k...k...k...", "...s..s....s..s.", HATS),
+    "waltz": ("k...........", "....s...s...", "h.h.h.h.h.h."),
+}
+"""A bar each, in sixteenths: the bass drum, the snare (`g` for a ghost of it), the hi-hat."""
+
+
+def drums(name: str, bpm: float, seconds: float = 26.0) -> Signal:
+    random = np.random.default_rng(5)
+    time = np.arange(round(0.16 * RATE)) / RATE
+    hiss = random.standard_normal((2, len(time)))
+    snare = 0.8 * np.exp(-time / 0.05) * (0.6 * hiss[0] + 0.4 * np.sin(2 * np.pi * 190 * time))
+    sounds = {
+        "k": 0.9
+        * np.exp(-time / 0.06)
+        * np.sin(2 * np.pi * (50 * time - 1.8 * np.exp(-time / 0.03))),
+        "s": snare,
+        "g": 0.3 * snare,
+        "h": 0.2 * np.exp(-time / 0.012) * np.diff(hiss[1], prepend=0),
+    }
+    signal = 0.005 * random.standard_normal(round(seconds * RATE))
+    for voice in DRUMS[name]:
+        for number, at in enumerate(np.arange(0, len(signal) - len(time), 15 * RATE / bpm)):
+            struck = sounds.get(voice[number % len(voice)])
+            if struck is not None:
+                start = int(at + random.uniform(0, 0.006) * RATE)
+                end = min(start + len(struck), len(signal))
+                signal[start:end] += random.uniform(0.85, 1.1) * struck[: end - start]
+    return (0.5 * signal).astype(np.float32)
+
+
 @functools.cache
 def note(midi: float, seconds: float, brightness: float = 1.0) -> Signal:
     time = np.arange(round(seconds * RATE)) / RATE
@@ -81,6 +118,19 @@ def test_tempo_of_a_metronome(bpm: float) -> None:
 @pytest.mark.parametrize("bpm", [80, 120])
 def test_accents_do_not_slow_the_beat(bpm: float) -> None:
     assert heard(beats(bpm, every=4)).tempo.bpm == pytest.approx(bpm, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "bpm"),
+    [
+        *(("four on the floor", 128), ("four on the floor", 150), ("four on the floor", 100)),
+        *(("two-step", 174), ("broken", 165), ("broken", 172), ("broken", 120)),
+        *(("hip-hop", 85), ("hip-hop", 95), ("rock", 90), ("dembow", 92), ("waltz", 90)),
+    ],
+)
+def test_the_snare_is_not_taken_for_the_beat(name: str, bpm: float) -> None:
+    """Where it falls on every second one; and slow beats stay slow."""
+    assert heard(drums(name, bpm)).tempo.bpm == pytest.approx(bpm, abs=0.5)
 
 
 def test_tempo_does_not_depend_on_the_level() -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Of all that is learnt of a track together. Grows with every change to what would be found, and
 tracks that an older one has looked at are then analysed again."""
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Of the vectors of `audio.features`: those of one version can be compared."""
 
 FEATURES = 60

@@ -3,7 +3,8 @@
 Onsets are rises of the spectrum (spectral flux; Bello et al., "A Tutorial on Onset Detection in
 Music Signals", 2005). Their autocorrelation is searched for a beat that comes back after one beat
 and after whole bars, with a preference for what people tap (Parncutt, 1994): near 118 beats a
-minute, less with every octave away from it.
+minute, less with every octave away from it. Where what was found is the snare alone, which most
+dance music has on every second beat, the beat is twice as fast.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _LEAST_ONSETS = 0.025
 _LEAST_SALIENCE = 0.06
 _LEAST_SALIENCE_OF_ONE_SECOND = 0.3
 _CLEAR_SALIENCE = 0.15
+_SNARE_BPM = (62.0, 95.0)
+_SAME_ACCENTS = (0.8, 1.25)
+_LEAST_EIGHTHS = 0.15
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,16 @@ class TempoFinder:
             return Tempo(None, None, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
         curve = np.concatenate(self._rises).astype(np.float64)
         onsets = float(curve.sum()) / self._level
-        alike = _autocorrelation(curve)
+        above = _above_surroundings(curve)
+        alike = _autocorrelation(above)
         rough, salience = _best(alike)
         seconds = len(curve) / _FRAMES_PER_SECOND
         # The shorter a noise, the more alike any two of its moments may be by chance.
         least = max(_LEAST_SALIENCE, _LEAST_SALIENCE_OF_ONE_SECOND / np.sqrt(seconds))
         if onsets < _LEAST_ONSETS or salience < least:
             return Tempo(None, None, onsets, salience, (0.0, 0.0, 0.0, 0.0))
+        if _is_snare(rough, alike, _autocorrelation(above**2)):
+            rough *= 2
         bpm = _refined(alike, rough)
         beat = 60 * _FRAMES_PER_SECOND / bpm
         quarter, third, half, two_thirds = _at(alike, beat * np.array([1 / 4, 1 / 3, 1 / 2, 2 / 3]))
@@ -97,15 +104,19 @@ class TempoFinder:
         )
 
 
-def _autocorrelation(curve: Curve) -> Curve:
+def _above_surroundings(curve: Curve) -> Curve:
+    """What of each rise stands out from those of the second and a half around it."""
+    padded = np.pad(curve, _LOCAL_FRAMES // 2, "edge")
+    local = np.convolve(padded, np.full(_LOCAL_FRAMES, 1 / _LOCAL_FRAMES), "valid")
+    return np.maximum(curve - local, 0)
+
+
+def _autocorrelation(onsets: Curve) -> Curve:
     """How alike the onsets are that are 0 to `_WINDOW - 1` frames apart, from -1 to 1.
 
     The mean over windows of 24 s, so that a tempo may change; what is much quieter than the rest
     counts less.
     """
-    padded = np.pad(curve, _LOCAL_FRAMES // 2, "edge")
-    local = np.convolve(padded, np.full(_LOCAL_FRAMES, 1 / _LOCAL_FRAMES), "valid")
-    onsets = np.maximum(curve - local, 0)
     least_power = 0.09 * float(np.mean((onsets - onsets.mean()) ** 2)) + 1e-12
     hop = _WINDOW // 2
     count = max(1, (len(onsets) - _WINDOW) // hop + 1)
@@ -133,6 +144,22 @@ def _best(alike: Curve) -> tuple[float, float]:
     likely = (salience - halved) * np.exp(-0.5 * (octaves / _USUAL_OCTAVES) ** 2)
     best = int(likely.argmax())
     return float(_CANDIDATES[best]), float(salience[best])
+
+
+def _is_snare(bpm: float, alike: Curve, accents: Curve) -> bool:
+    """Whether `bpm` is how often the snare is struck, on every second beat.
+
+    A beat has strong and weak ones by turns: its `accents` (onsets that are weighted by their own
+    strength) are less alike one beat apart than two. Where they are equally so, and there are
+    onsets in between at four to the `bpm`, which are eighths then, each is a strong one.
+    """
+    if not _SNARE_BPM[0] <= bpm <= _SNARE_BPM[1]:
+        return False
+    lag = 60 * _FRAMES_PER_SECOND / bpm
+    one, two = _at(accents, lag * np.array([1, 2]))
+    eighth, beat = _at(alike, lag * np.array([1 / 4, 1]))
+    same = _SAME_ACCENTS[0] * two <= one <= _SAME_ACCENTS[1] * two
+    return bool(two > 0 and same and eighth >= _LEAST_EIGHTHS * beat)
 
 
 def _refined(alike: Curve, bpm: float) -> float:
