@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import hypothesis
 import pytest
 from tests.ports import free_port
@@ -44,6 +45,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("talas")
+
+# Where a test names no other, httpx gives up after five seconds: a busy machine may need more.
+for _step in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _step, 60.0)
 
 AnswerT = TypeVar("AnswerT")
 

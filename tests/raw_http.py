@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+PATIENCE_S = 60.0
+
 
 class Answer(msgspec.Struct):
     status: int
@@ -31,7 +33,7 @@ def send(
 def exchange(address: tuple[str, int], request: bytes) -> Answer:
     """The answer to bytes that need not be a request."""
     received = b""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=PATIENCE_S) as connection:
         connection.sendall(request)
         while chunk := connection.recv(65536):
             received += chunk
@@ -65,7 +67,7 @@ def pour(
     """Sends a gigabyte that begins with ``block``, unless the other end hangs up before: how its
     answer begins, and how many bytes were sent."""
     sent = 0
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=PATIENCE_S) as connection:
         connection.sendall(head)
         try:
             while sent < 1_000_000_000:
@@ -80,7 +82,7 @@ def pour(
 
 def break_off(address: tuple[str, int], request: bytes) -> None:
     """Sends what is no whole request, and waits until the other end has hung up."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=PATIENCE_S) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):

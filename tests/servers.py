@@ -17,6 +17,7 @@ from tests.ports import free_port
 
 ORIGIN = "http://localhost:3000"
 START_S = 60.0
+END_S = 60.0
 _documents: list[Document] = []
 
 
@@ -86,7 +87,7 @@ class ApiProcess:
             self.process.kill()
         else:
             self.process.terminate()
-        self.process.wait(25)
+        self.process.wait(END_S)
 
 
 class Client:
@@ -97,7 +98,7 @@ class Client:
         """``address`` is where the requests come from, any of 127.0.0.0/8."""
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
         transport = httpx.HTTPTransport(limits=limits, local_address=address)
-        self._http = httpx.Client(base_url=url, timeout=30, transport=transport)
+        self._http = httpx.Client(base_url=url, timeout=60, transport=transport)
         # All servers of a run have the same, and each would take a while to make it.
         if not _documents:
             _documents.append(Document(self._http.get("/openapi.json").json()))

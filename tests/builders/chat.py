@@ -224,7 +224,7 @@ class ChatProcess:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    async def wait(self, timeout: float = 20) -> int:
+    async def wait(self, timeout: float = 60) -> int:
         assert self.process is not None
         return await asyncio.to_thread(self.process.wait, timeout)
 
@@ -232,7 +232,7 @@ class ChatProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                await self.wait(18)
+                await self.wait()
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 await self.wait()

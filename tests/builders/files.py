@@ -170,11 +170,11 @@ class Upload(threading.Thread):
                 headers={"Authorization": f"Bearer {self._token}"},
                 files={"file": ("a.pdf", self._content)},
                 data={"type": "manual"},
-                timeout=30,
+                timeout=60,
             )
 
     def status(self) -> int:
-        self.join(20)
+        self.join(60)
         assert self._answer is not None
         return self._answer.status_code
 
@@ -185,7 +185,7 @@ def begin_upload(
     """An upload of which ``sent`` bytes have been sent, and the rest of it."""
     body = multipart(content, filename="a.pdf", type="manual")
     head = form_head(path, token, f"Content-Length: {len(body)}")
-    connection = socket.create_connection(api.address, timeout=10)
+    connection = socket.create_connection(api.address, timeout=60)
     connection.sendall(head + body[:sent])
     return connection, body[sent:]
 

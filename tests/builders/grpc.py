@@ -62,7 +62,7 @@ class StreamProcess:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 @contextmanager
@@ -87,11 +87,11 @@ class Listener:
 
     def get_track(self, track_id: int) -> pb.Track:
         request = pb.GetTrackRequest(track_id=track_id)
-        return self._stub.GetTrack(request, metadata=self._metadata, timeout=30)
+        return self._stub.GetTrack(request, metadata=self._metadata, timeout=60)
 
     def waveform(self, track_id: int, points: int = 0) -> pb.Peaks:
         request = pb.WaveformRequest(track_id=track_id, points=points)
-        return self._stub.Waveform(request, metadata=self._metadata, timeout=30)
+        return self._stub.Waveform(request, metadata=self._metadata, timeout=60)
 
     def stream(self, track_id: int, *, timeout: float = 60, **fields: Any) -> Any:
         """The call, to be iterated."""

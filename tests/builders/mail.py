@@ -82,7 +82,12 @@ def mail_box(*, port: int | None = None, **options: Any) -> Iterator[MailBox]:
     """Listens while the block lasts; ``options`` are those of aiosmtpd's SMTP."""
     box = MailBox(port or free_port())
     controller = Controller(
-        box, hostname="127.0.0.1", port=box.port, authenticator=box.authenticate, **options
+        box,
+        hostname="127.0.0.1",
+        port=box.port,
+        authenticator=box.authenticate,
+        ready_timeout=60,
+        **options,
     )
     controller.start()
     try:

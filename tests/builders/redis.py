@@ -38,7 +38,7 @@ class RedisServer:
         for name, value in options.items():
             command += [f"--{name}", value]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert self._process.poll() is None, "redis-server ended"
             assert time.monotonic() < deadline, "redis-server does not answer"

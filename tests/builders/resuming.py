@@ -70,10 +70,10 @@ async def keep_writing(chat: ChatProcess, person: Person, room: str, on: asyncio
                 count += 1
                 await client.send(type="message", room=room, content=f"number {count}")
             for _ in range(5):
-                newest = (await client.receive_kind("ack", 20))["message_id"]
+                newest = (await client.receive_kind("ack"))["message_id"]
             if count % 15 == 0:
                 await client.send(type="edit", message_id=newest, content=f"edited {count}")
                 await client.send(type="react", message_id=newest, emoji="👍")
                 for _ in range(2):
-                    await client.receive_kind("ack", 20)
+                    await client.receive_kind("ack")
     return count

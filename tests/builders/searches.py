@@ -2,9 +2,9 @@
 
 import itertools
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -80,15 +80,23 @@ def index_now(api: ApiProcess, asker: Account) -> None:
     run_sql(api, "DELETE FROM rooms WHERE id = $1", room_id)
 
 
+def holds_another(api: ApiProcess, path: Path) -> bool:
+    """Whether the api still has open what ``path`` was before."""
+    return any(
+        os.path.realpath(opened) == f"{path} (deleted)"
+        for opened in Path(f"/proc/{api.process.pid}/fd").iterdir()
+    )
+
+
 @contextmanager
 def frozen_index(api: ApiProcess) -> Iterator[None]:
     """While the block lasts the index takes in no change: as if each came the moment before."""
     path = index_folder(api) / generations.FEEDER_LOCK
-    path.unlink()
-    lock = FileLock(path)
-    wait_for(lock.try_exclusive)
-    # The feeder looks at the lock once a round.
-    time.sleep(1.0)
+    lock = FileLock(path.with_name("lock of a test"))
+    lock.exclusive()
+    # Held before the feeder can find it; it looks for its own once a round.
+    path.with_name("lock of a test").rename(path)
+    wait_for(lambda: not holds_another(api, path))
     try:
         yield
     finally:

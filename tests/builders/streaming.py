@@ -11,6 +11,7 @@ from tests.audio.synthesis import write_samples
 from tests.builders.tracks import ready_track
 from tests.builders.users import Account
 from tests.servers import ApiProcess
+from tests.waiting import wait_until
 
 ENCODER = "talas.audio.encoding_child"
 
@@ -104,3 +105,15 @@ def segments_of(playlist: str) -> list[tuple[float, str]]:
         for number, line in enumerate(lines)
         if line.startswith("#EXTINF:")
     ]
+
+
+def wait_until_idle(api: ApiProcess) -> None:
+    """Until no encoder runs, none of those either that work ahead and begin as another ends."""
+    idle = 0
+
+    def is_idle() -> bool:
+        nonlocal idle
+        idle = 0 if encoders(api) else idle + 1
+        return idle > 10
+
+    wait_until(is_idle)

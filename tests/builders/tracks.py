@@ -75,7 +75,7 @@ def get_track(api: ApiProcess, token: str, track_id: int) -> dict[str, Any]:
 
 
 def wait_for_analysis(
-    api: ApiProcess, token: str, track_id: int, *, within_s: float = 30
+    api: ApiProcess, token: str, track_id: int, *, within_s: float = 120
 ) -> dict[str, Any]:
     """The track once it is ready or failed."""
     deadline = time.monotonic() + within_s
@@ -118,14 +118,14 @@ class WorkerProcess:
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(5)
+        self.process.wait(30)
 
     def stop(self) -> float:
         """How long it took, in seconds."""
         assert self.process is not None
         began = time.monotonic()
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         return time.monotonic() - began
 
 

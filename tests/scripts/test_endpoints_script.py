@@ -25,7 +25,7 @@ ADMIN = {"ADMIN_EMAIL": "ada@example.org", "ADMIN_PASSWORD": "correct horse batt
 def run_script(base_url: str, ws_url: str, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "BASE_URL": base_url, "WS_URL": ws_url, **variables}
     return subprocess.run(
-        ["sh", str(SCRIPT)], env=env, capture_output=True, text=True, timeout=180, check=False
+        ["sh", str(SCRIPT)], env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -60,7 +60,7 @@ def serving(database_url: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield f"http://127.0.0.1:{http_port}", f"ws://127.0.0.1:{chat_port}"
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
 
 
 @pytest.mark.parametrize("variables", [{}, ADMIN], ids=["as anybody", "with an administrator"])
