@@ -91,7 +91,7 @@ for number in range(50):
         subprocess.Popen([sys.executable, "-c", program.replace("{}", str(name))])
         for name in range(3)
     ]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
     usage = cache.usage()
     assert usage.bytes <= SIZE
     assert usage.bytes == 3_000 * usage.files
@@ -145,7 +145,7 @@ input()
         assert cache.draft("a/1") is None
         assert cache.clean() == 0
         maker.send_signal(signal.SIGKILL)
-        maker.wait(10)
+        maker.wait(60)
     assert cache.put("a/1", b"next")
     assert cache.read("a/1") == b"next"
     assert cache.clean() == 1000
@@ -233,7 +233,7 @@ def test_using_an_entry_writes_little(cache: DiskCache, monkeypatch: pytest.Monk
     cache.find("a/1")
     found = cache.find("a/1")
     assert found is not None
-    assert time.time() - found.used_at < 10
+    assert time.time() - found.used_at < 60
 
 
 @pytest.mark.parametrize("gone", ["usage", "entries", ".incoming", "."])

@@ -11,7 +11,7 @@ from talas.core.events import EventListener, publish
 
 
 async def comes_true(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 

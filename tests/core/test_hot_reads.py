@@ -17,7 +17,9 @@ import pytest
 from tests.builders.users import Account, create_user, session_lives
 from tests.raw_http import Answer, send
 from tests.servers import ORIGIN, ApiProcess, api_process
+from tests.waiting import wait_until
 
+from talas.core.http import hot_reads
 from talas.core.http.hot_reads import MAX_AGE_S, MAX_ANSWER, MAX_BYTES, HotReads
 from talas.domains.admin import service as admin
 
@@ -152,7 +154,7 @@ async def until_rooms_are_indexed(db: asyncpg.Connection) -> None:
 
 
 async def waiting_for_a_lock(db: asyncpg.Connection, wanted: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (found := await lock_waiters(db)) < wanted:
         assert time.monotonic() < deadline, f"{found} wait for the lock, not {wanted}"
         await asyncio.sleep(0.02)
@@ -182,7 +184,7 @@ async def test_a_hundred_at_once_cost_one_query(api: ApiProcess, db: asyncpg.Con
 
 
 async def open_requests(api: ApiProcess, wanted: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         metrics = send(api.address, "GET", "/metrics").body.decode()
         found = re.search(r"(?m)^talas_http_open_requests(?:\{.*\})? (\S+)$", metrics)
@@ -307,7 +309,7 @@ class TestWithAnAnswerAtHand:
 
     def test_it_is_counted_and_logged_like_any_other(self, api: ApiProcess, ann: Account) -> None:
         def counted() -> float:
-            metrics = httpx.get(f"{api.url}/metrics", timeout=10).text
+            metrics = httpx.get(f"{api.url}/metrics", timeout=60).text
             labels = rf'method="GET",route="{ROOMS}",status="200"'
             found = re.search(rf"(?m)^talas_http_responses_total{{{labels}}} (\S+)$", metrics)
             return float(found[1]) if found else 0
@@ -315,13 +317,12 @@ class TestWithAnAnswerAtHand:
         def logged() -> int:
             return api.log.count(f"GET {ROOMS} - Status: 200")
 
+        # An answer is counted once it has been sent, and its line is written a moment later: one
+        # of before may still come as well.
         counted_before, logged_before = counted(), logged()
         for _ in range(10):
             send(api.address, "GET", ROOMS, headers=[bearer(ann)])
-        assert counted() == counted_before + 10
-        deadline = time.monotonic() + 30
-        while logged() < logged_before + 10:
-            assert time.monotonic() < deadline, "lines are gathered for a moment only"
+        wait_until(lambda: counted() >= counted_before + 10 and logged() >= logged_before + 10)
 
 
 class Computed:
@@ -349,7 +350,8 @@ async def received(hot: HotReads, query: bytes, app: Computed) -> bytes:
     return b"".join(parts)
 
 
-async def test_what_is_held_is_bounded() -> None:
+async def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hot_reads, "MAX_AGE_S", 3600.0)
     hot, app = HotReads(), Computed(MAX_ANSWER // 2)
     for number in range(1000):
         await received(hot, b"%d" % number, app)
@@ -359,7 +361,8 @@ async def test_what_is_held_is_bounded() -> None:
     assert hot.held_bytes == 0
 
 
-async def test_long_queries_count_as_well() -> None:
+async def test_long_queries_count_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hot_reads, "MAX_AGE_S", 3600.0)
     hot, app = HotReads(), Computed(1)
     for number in range(10_000):
         await received(hot, b"%0*d" % (8000, number), app)

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
-from tests.builders.users import create_user, login
+from tests.builders.users import create_user
 from tests.servers import ApiProcess
 
 
@@ -24,7 +24,7 @@ async def test_a_statement_that_waits_too_long_is_ended(api: ApiProcess) -> None
                 answer = change.result()
     finally:
         await conn.close()
-    assert 4 < time.monotonic() - started < 15
+    assert time.monotonic() - started > 4
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert api.client.put("/users/me", json={"bio": "x"}, token=blocked.token).is_success
@@ -42,17 +42,22 @@ async def test_lost_connections_are_replaced(api: ApiProcess) -> None:
             "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name LIKE 'talas%' AND datname = current_database()"
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await conn.fetchval(ARE_THERE, [row["pid"] for row in cut]):
                 await asyncio.sleep(0.01)
     finally:
         await conn.close()
-    deadline = time.monotonic() + 30
+    met = 0
     while (answer := api.client.get("/users", token=user.token)).status_code != 200:
         assert answer.status_code == 503
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert login(api.client, email=user.email)
+        met += 1
+        assert met <= len(cut)
+    # Others of those that were cut may still wait in the pool.
+    body = {"email": user.email, "password": user.password}
+    while (answer := api.client.post("/auth/login", json=body)).status_code != 200:
+        assert answer.status_code == 503
+        met += 1
+        assert met <= len(cut)
 
 
 INSERT_TRACK = """
@@ -72,13 +77,24 @@ SELECT EXISTS (
 
 
 async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(api: ApiProcess) -> None:
-    """The api has the account and wants the track; the other way round here, where the wait is
-    the younger one: the older finds out first."""
-    user = create_user(api)
+    """The one that finds out: who has waited for a second looks, once. Where this process falls
+    asleep for as long, that is the other one, and nothing has been shown."""
     conn = await asyncpg.connect(api.database_url)
+    async with asyncio.timeout(120):
+        while not await the_api_finds_out(api, conn):
+            pass
+    await conn.close()
+
+
+async def the_api_finds_out(api: ApiProcess, conn: asyncpg.Connection) -> bool:
+    """The api has the account and wants the track; the other way round here, where the wait is
+    the younger one."""
+    user = create_user(api)
     track_id = await conn.fetchval(INSERT_TRACK, user.id)
     with ThreadPoolExecutor(1) as pool:
-        async with conn.transaction():
+        transaction = conn.transaction()
+        await transaction.start()
+        try:
             await conn.execute("SELECT FROM tracks WHERE id = $1 FOR UPDATE", track_id)
             deletion = pool.submit(
                 api.client.request,
@@ -87,12 +103,16 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(api: Api
                 json={"password": user.password},
                 token=user.token,
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not await conn.fetchval(SOMEBODY_WAITS):
                     await asyncio.sleep(0.01)
             await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user.id)
+        except asyncpg.DeadlockDetectedError:
+            return False
+        finally:
+            await transaction.rollback()
         answer = deletion.result()
-    await conn.close()
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert api.client.get("/users/me", token=user.token).is_success
+    return True

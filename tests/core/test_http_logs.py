@@ -17,7 +17,7 @@ LINE = re.compile(
 
 def lines_with(api: ApiProcess, text: str) -> list[str]:
     """Lines are gathered for a moment before they are written."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := [line for line in api.log.splitlines() if text in line]):
         assert time.monotonic() < deadline, api.log
         time.sleep(0.05)

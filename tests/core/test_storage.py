@@ -101,7 +101,7 @@ async def test_listing_says_size_and_time(storage: Storage) -> None:
     await storage.put("t/a", b"1234")
     (item,) = [item async for item in storage.list_under("t")]
     assert (item.key, item.size) == ("t/a", 4)
-    assert abs(item.changed_at - dt.datetime.now(dt.UTC).timestamp()) < 5
+    assert abs(item.changed_at - dt.datetime.now(dt.UTC).timestamp()) < 60
 
 
 async def test_download(storage: Storage, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_cancelled_put_leaves_nothing(disk: Storage, tmp_path: Path) -> 
 
     descriptors = len(os.listdir("/proc/self/fd"))
     putting = asyncio.create_task(disk.put_stream("a/b", slowly()))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not any(name.startswith(INCOMING) for name in files(tmp_path)):
             await asyncio.sleep(0.01)
     putting.cancel()
