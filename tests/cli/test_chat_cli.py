@@ -60,7 +60,7 @@ class Cli:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=40,
+            timeout=120,
         )
 
     def said(self, account: Account, room: str = "general") -> list[str]:
@@ -104,14 +104,14 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._controller, text.encode())
 
-    def until(self, text: str, *, within_s: float = 20) -> None:
+    def until(self, text: str, *, within_s: float = 60) -> None:
         deadline = time.monotonic() + within_s
         while text not in self.shown:
             assert time.monotonic() < deadline, f"no {text!r} in {self.shown!r}"
             self._read()
 
     def ended(self) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.shown
             self._read()
@@ -224,7 +224,7 @@ def test_who_stops_reading_ends_it(cli: Cli) -> None:
     process.stdout.close()
     process.stdin.write("second\n")
     process.stdin.flush()
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert process.stderr is not None
     assert process.stderr.read() == "talas: Nobody reads the output any more\n"
     process.stdin.close()

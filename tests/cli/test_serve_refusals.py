@@ -26,7 +26,7 @@ def talas(
         env={**inherited, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
 
@@ -126,7 +126,7 @@ def test_a_role_writes_each_line_at_once_although_unbuffered(tmp_path: Path) -> 
     program = "from talas.cli.roles import _write_whole_lines as go; go(); print('one', 'line')"
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
-        ours.settimeout(10)
+        ours.settimeout(60)
         subprocess.run(
             [sys.executable, "-u", "-c", program], stdout=theirs, cwd=tmp_path, check=True
         )

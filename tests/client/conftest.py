@@ -45,7 +45,7 @@ async def chatting(
         yield chat
 
 
-async def next_of(chat: Chat, kind: type[EventT], *, within_s: float = 30) -> EventT:
+async def next_of(chat: Chat, kind: type[EventT], *, within_s: float = 60) -> EventT:
     """The next event of a kind; others are skipped."""
     async with asyncio.timeout(within_s):
         async for event in chat:
@@ -76,7 +76,7 @@ class Reader:
     def of(self, kind: type[EventT]) -> list[EventT]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def until(self, is_so: Any, *, within_s: float = 30) -> None:
+    async def until(self, is_so: Any, *, within_s: float = 60) -> None:
         async with asyncio.timeout(within_s):
             while not is_so():
                 self._more.clear()

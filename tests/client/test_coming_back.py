@@ -160,7 +160,11 @@ async def test_sending_goes_through_kills(
     hear all of it in order."""
     room = await make_room(db)
     people = [await make_person(), await make_person()]
-    async with chatting(own_chat, people[0]) as one, chatting(own_chat, people[1]) as other:
+    patient = {"timeout_s": 120.0, "connect_timeout_s": 60.0}
+    async with (
+        chatting(own_chat, people[0], **patient) as one,
+        chatting(own_chat, people[1], **patient) as other,
+    ):
         chats = [one, other]
         readers = [Reader(one), Reader(other)]
         for each in chats:
@@ -179,10 +183,14 @@ async def test_sending_goes_through_kills(
         talking = [
             asyncio.create_task(talk(*pair)) for pair in zip(chats * 2, people * 2, strict=True)
         ]
-        for _ in range(3):
+        for kills in range(1, 4):
             await asyncio.sleep(0.7)
             await own_chat.kill()
             await own_chat.start()
+            for reader in readers:
+                await reader.until(
+                    lambda reader=reader, kills=kills: len(reader.of(Connected)) > kills
+                )
         await asyncio.sleep(0.7)
         stop.set()
         await asyncio.gather(*talking)
@@ -196,7 +204,6 @@ async def test_sending_goes_through_kills(
             assert is_contiguous([m.seq for m in heard])
             assert {m.content for m in reader.of(Message)} == set(sent)
             assert reader.of(Gap) == []
-        assert len(readers[0].of(Connected)) >= 4
 
 
 async def test_cuts_in_the_middle_of_frames(
@@ -205,7 +212,7 @@ async def test_cuts_in_the_middle_of_frames(
     room = await make_room(db)
     ann, bob = await make_person(), await make_person()
     proxy.cut_after = 20_000
-    patient = {"timeout_s": 60.0, "connect_timeout_s": 20.0}
+    patient = {"timeout_s": 120.0, "connect_timeout_s": 60.0}
     async with chatting(proxy, ann, **patient) as one, chatting(proxy, bob, **patient) as other:
         readers = [Reader(one), Reader(other)]
         for each, peer in ((one, bob), (other, ann)):
@@ -236,7 +243,7 @@ async def test_a_link_that_goes_silent(
 ) -> None:
     """Nothing closes and nothing comes: the ping finds out."""
     monkeypatch.setattr("talas.client.link.PING_S", 0.3)
-    monkeypatch.setattr("talas.client.link.PONG_S", 0.3)
+    monkeypatch.setattr("talas.client.link.PONG_S", 1.0)
     async with chatting(proxy, await make_person(), answer_timeout_s=5.0) as one:
         await one.join("general")
         reader = Reader(one)
@@ -275,14 +282,14 @@ async def test_an_answer_that_is_lost(
 async def test_a_token_that_runs_out_is_renewed(
     chat: ChatProcess, make_person: MakePerson, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("talas.client.keeper.RENEW_AHEAD_S", 2.0)
+    monkeypatch.setattr("talas.client.keeper.RENEW_AHEAD_S", 7.0)
     monkeypatch.setattr("talas.client.keeper.RENEW_AGAIN_S", 0.5)
     monkeypatch.setattr("talas.client.tokens.FRESH_S", 1.0)
     person = await make_person()
     given: list[str] = []
 
     async def source() -> str:
-        given.append(create_token(settings, person, lifetime_s=3 + len(given)))
+        given.append(create_token(settings, person, lifetime_s=8 + len(given)))
         return given[-1]
 
     async with chatting(chat, person, token=source) as one:
@@ -303,7 +310,7 @@ async def test_a_token_that_has_expired(
     monkeypatch.setattr("talas.domains.chat.inbox.GRACE_S", 0.1)
     monkeypatch.setattr("talas.client.tokens.FRESH_S", 0.0)
     person = await make_person()
-    lifetimes = iter((4, 60))
+    lifetimes = iter((9, 600))
 
     async def source() -> str:
         return create_token(settings, person, lifetime_s=next(lifetimes))
@@ -311,7 +318,7 @@ async def test_a_token_that_has_expired(
     async with serving_here(settings) as chat, chatting(chat, person, token=source) as one:
         with pytest.raises(SignedOut, match="expired") as error:
             async with chatting(
-                chat, person, token=create_token(settings, person, lifetime_s=3)
+                chat, person, token=create_token(settings, person, lifetime_s=8)
             ) as other:
                 await next_of(other, Disconnected)
         assert error.value.code == 4005

@@ -45,7 +45,7 @@ class Running:
             self._queue.put(line.rstrip("\n"))
         self._queue.put(None)
 
-    def expect(self, pattern: str, timeout_s: float = 60) -> re.Match[str]:
+    def expect(self, pattern: str, timeout_s: float = 120) -> re.Match[str]:
         """The next line in which ``pattern`` is found."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -58,7 +58,7 @@ class Running:
             if found := re.search(pattern, line):
                 return found
 
-    def expect_or_find(self, pattern: str, timeout_s: float = 60) -> re.Match[str]:
+    def expect_or_find(self, pattern: str, timeout_s: float = 120) -> re.Match[str]:
         """Like ``expect``, but a line that was already read will do."""
         return re.search(pattern, self.text()) or self.expect(pattern, timeout_s)
 
@@ -68,7 +68,7 @@ class Running:
     def wait(self, timeout_s: float = 60) -> int:
         code = self.process.wait(timeout_s)
         with contextlib.suppress(queue.Empty):
-            while (line := self._queue.get(timeout=2)) is not None:
+            while (line := self._queue.get(timeout=10)) is not None:
                 self.lines.append(line)
         return code
 
@@ -78,7 +78,7 @@ class Running:
     def alive(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if _is_marked(process, self.mark)]
 
-    def comes_to(self, count: int, timeout_s: float = 30) -> bool:
+    def comes_to(self, count: int, timeout_s: float = 60) -> bool:
         """Whether soon exactly ``count`` processes are alive."""
         deadline = time.monotonic() + timeout_s
         while len(self.alive()) != count:
@@ -93,7 +93,7 @@ class Running:
             for process in self.alive():
                 with contextlib.suppress(psutil.Error):
                     process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
             self._reader.join(0.2)
         if self.process.stdout and not self._reader.is_alive():
             self.process.stdout.close()

@@ -63,7 +63,7 @@ def main() -> int:
         finally:
             print("ROLES GONE", flush=True)
             if database:
-                database.stop(2)
+                database.stop(30)
     return 0
 
 

@@ -12,7 +12,7 @@ from tests.servers import ApiProcess, api_process
 from tests.waiting import wait_until
 
 ACCOUNT = {"username": "slow_walker", "email": "slow@example.com", "password": "long enough 1"}
-DRAIN_LIMIT_S = 20
+DRAIN_LIMIT_S = 60
 
 
 def begin_slow_request(api: ApiProcess) -> tuple[socket.socket, bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.servers import api_process
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 

@@ -36,7 +36,7 @@ SLOW_TO_END = """
 import os, signal, sys, time
 def end(*_):
     began = time.monotonic()
-    time.sleep(1)
+    time.sleep(2)
     print("FINISHED", os.environ["ROLE"], began, time.monotonic(), flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
@@ -140,7 +140,7 @@ def test_under_nohup_a_hangup_changes_nothing(run: Callable[..., Any]) -> None:
 
 
 def test_what_does_not_end_in_time_is_killed(supervise: Callable[..., Any]) -> None:
-    supervisor = supervise({"api": DEAF, "chat": SLOW_TO_END}, pace={"drain_s": 4})
+    supervisor = supervise({"api": DEAF, "chat": SLOW_TO_END}, pace={"drain_s": 8})
     await_start(supervisor, "api", "chat")
     supervisor.send(signal.SIGTERM)
     assert supervisor.wait() == 0
@@ -156,7 +156,7 @@ def test_a_second_ctrl_c_stops_at_once(supervise: Callable[..., Any]) -> None:
     supervisor.expect("Ctrl-C again")
     time.sleep(1.1)
     supervisor.send(signal.SIGINT)
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(14) == 0
     assert supervisor.alive() == []
 
 

@@ -65,6 +65,10 @@ async def run_beside(settings: Settings, work: Callable[[], None]) -> None:
         await serving
 
 
+def aborted_streams() -> float:
+    return REGISTRY.get_sample_value(*AN_ABORTED_STREAM) or 0
+
+
 async def test_who_takes_nothing_is_let_go_of(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,17 +77,18 @@ async def test_who_takes_nothing_is_let_go_of(
     token, track_id = await token_and_track(settings)
     address = f"{settings.stream.host}:{settings.stream.port}"
     ended = []
+    aborted_before = aborted_streams()
 
     def listen() -> None:
         with grpc.insecure_channel(address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
-            grpc.channel_ready_future(channel).result(30)
+            grpc.channel_ready_future(channel).result(60)
             call = AudioStreamStub(channel).Stream(
                 pb.StreamRequest(track_id=track_id),
                 metadata=[("authorization", f"Bearer {token}")],
                 timeout=60,
             )
             taken = len(next(call).data)
-            wait_until(lambda: REGISTRY.get_sample_value(*AN_ABORTED_STREAM) == 1)
+            wait_until(lambda: aborted_streams() == aborted_before + 1)
             with pytest.raises(grpc.RpcError) as raised:
                 taken += sum(len(chunk.data) for chunk in call)
             trailers = dict(raised.value.trailing_metadata())

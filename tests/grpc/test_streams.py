@@ -68,7 +68,7 @@ def test_who_goes_ends_the_encoder(
 def test_a_deadline_ends_the_encoder(
     streams: StreamProcess, listener: Listener, long_track: int
 ) -> None:
-    call = listener.stream(long_track, format="opus", bitrate=64, timeout=3)
+    call = listener.stream(long_track, format="opus", bitrate=64, timeout=12)
     wait_until(lambda: bool(encoders(streams)))
     wait_until(lambda: not call.is_active())
     _, error = ended_with(call)
@@ -113,10 +113,10 @@ def test_suspension_ends_the_stream(
 def test_health_and_reflection_need_no_token(channel: grpc.Channel) -> None:
     health = HealthStub(channel)
     for service in ("", SERVICE):
-        answer = health.Check(HealthCheckRequest(service=service), timeout=10)
+        answer = health.Check(HealthCheckRequest(service=service), timeout=60)
         assert answer.status == HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as raised:
-        health.Check(HealthCheckRequest(service="talas.v1.Nothing"), timeout=10)
+        health.Check(HealthCheckRequest(service="talas.v1.Nothing"), timeout=60)
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
     database = ProtoReflectionDescriptorDatabase(channel)
     assert set(database.get_services()) == {SERVICE, "grpc.health.v1.Health"}
@@ -128,22 +128,30 @@ def test_health_and_reflection_need_no_token(channel: grpc.Channel) -> None:
 def test_open_calls_without_a_token_are_bounded(streams: StreamProcess) -> None:
     with streams.channel() as channel, contextlib.ExitStack() as watches:
         health = HealthStub(channel)
-        for _ in range(64):
-            watch = health.Watch(HealthCheckRequest(service=""))
-            watches.callback(watch.cancel)
-            next(watch)
-        one_more = health.Watch(HealthCheckRequest(service=""))
-        with pytest.raises(grpc.RpcError) as raised:
-            next(one_more)
-        assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert health.Check(HealthCheckRequest(service=""), timeout=10).status == 1
+
+        def watch() -> grpc.StatusCode | None:
+            """None where it stays open."""
+            call = health.Watch(HealthCheckRequest(service=""))
+            watches.callback(call.cancel)
+            try:
+                next(call)
+            except grpc.RpcError as error:
+                code: grpc.StatusCode = error.code()
+                return code
+            return None
+
+        # One of before may not have ended yet.
+        codes = [watch() for _ in range(65)]
+        assert codes[:60] == [None] * 60
+        assert codes[-1] == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert health.Check(HealthCheckRequest(service=""), timeout=60).status == 1
 
 
 def test_a_message_too_large_is_refused(channel: grpc.Channel, owner: Account) -> None:
     request = pb.StreamRequest(track_id=1, format="x" * 20_000)
     sent = [("authorization", f"Bearer {owner.token}")]
     with pytest.raises(grpc.RpcError) as raised:
-        list(AudioStreamStub(channel).Stream(request, metadata=sent, timeout=10))
+        list(AudioStreamStub(channel).Stream(request, metadata=sent, timeout=60))
     assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -179,7 +187,7 @@ def test_guesses_at_tokens_are_bounded(limited: StreamProcess) -> None:
         while grpc.StatusCode.RESOURCE_EXHAUSTED not in codes:
             assert len(codes) < 2000
             with pytest.raises(grpc.RpcError) as raised:
-                stub.GetTrack(pb.GetTrackRequest(track_id=1), timeout=10)
+                stub.GetTrack(pb.GetTrackRequest(track_id=1), timeout=60)
             codes.append(raised.value.code())
     assert len(codes) > 100
     assert set(codes[:100]) == {grpc.StatusCode.UNAUTHENTICATED}
@@ -198,7 +206,7 @@ def test_a_stopped_process_says_where_to_go_on(
         with stream_process(api, address=first.address) as second:
             first.process.terminate()
             assert next(watch).status == HealthCheckResponse.NOT_SERVING
-            first.process.wait(30)
+            first.process.wait(60)
             assert first.process.returncode == 0
             more, error = ended_with(call)
             taken = data + more
