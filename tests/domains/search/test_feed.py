@@ -154,6 +154,8 @@ async def test_a_long_transaction_holds_nobody_up_and_is_not_forgotten(api: ApiP
 
 
 async def test_what_is_rolled_back_never_shows(api: ApiProcess) -> None:
+    waiting = "SELECT count(*) FROM search_intake"
+    await asyncio.to_thread(wait_for, lambda: run(api.database_url, waiting) == 0)
     conn = await asyncpg.connect(api.database_url)
     position = "SELECT position FROM search_source"
     try:
@@ -163,7 +165,7 @@ async def test_what_is_rolled_back_never_shows(api: ApiProcess) -> None:
         await conn.execute("INSERT INTO categories (name) VALUES ($1)", word())
         await conn.execute("UPDATE rooms SET description = $1", word())
         await transaction.rollback()
-        assert await conn.fetchval("SELECT count(*) FROM search_intake") == 0
+        assert await conn.fetchval(waiting) == 0
         assert await conn.fetchval(position) == before
     finally:
         await conn.close()

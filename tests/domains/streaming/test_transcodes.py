@@ -22,6 +22,7 @@ from tests.builders.streaming import (
     figure,
     media_token,
     upload_samples,
+    wait_until_idle,
 )
 from tests.builders.tracks import WorkerProcess
 from tests.builders.users import create_user
@@ -158,6 +159,7 @@ def test_loudness_stops_at_the_peak(heard: Heard) -> None:
 
 
 def test_head_starts_no_encoder(long: Heard) -> None:
+    wait_until_idle(long.api)
     before = encodings(long.api, "transcode")
     address = f"/tracks/{long.track['id']}/stream?format=opus"
     answer = long.api.client.request("HEAD", address, token=long.other.token)

@@ -16,6 +16,7 @@ from tests import raw_http
 from tests.builders.tracks import WorkerProcess, create_track, ready_track, wav
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess, api_process
+from tests.waiting import wait_until
 
 from talas.core.http.ranges import MAX_STREAMS
 
@@ -259,10 +260,7 @@ def test_slow_readers_cost_no_memory_and_leave_nothing_open(heard: Heard, tmp_pa
     assert len(_open_originals(process)) == 10
     for reader in readers:
         reader.close()
-    deadline = time.monotonic() + 5
-    while _open_originals(process) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _open_originals(process) == []
+    wait_until(lambda: _open_originals(process) == [])
 
 
 def _open_originals(process: psutil.Process) -> list[str]:

@@ -1,7 +1,6 @@
 """Listing, changing and deleting tracks, and who may."""
 
 import itertools
-import time
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from tests.builders.storage import stored_files
 from tests.builders.tracks import WorkerProcess, create_track, get_track, ready_track, wav
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
+from tests.waiting import wait_until
 
 _seeds = itertools.count(100)
 
@@ -206,7 +206,4 @@ def test_deleting_takes_every_object_away(house: House) -> None:
     assert api.client.delete(path, token=token).status_code == 200
     assert api.client.get(path, token=token).status_code == 404
     assert api.client.delete(path, token=token).status_code == 404
-    deadline = time.monotonic() + 10
-    while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not folder.exists()
+    wait_until(lambda: not folder.exists())

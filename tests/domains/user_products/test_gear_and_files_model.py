@@ -20,6 +20,7 @@ from tests.builders.files import pdf, post_file
 from tests.builders.products import create_product
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess
+from tests.waiting import wait_out_midnight
 
 PRODUCTS = 3
 OWNERS = st.integers(0, 1)
@@ -69,6 +70,7 @@ class GearAndFiles(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        wait_out_midnight()
         self.today = dt.datetime.now(dt.UTC).date()
         self.model: dict[int, ModelGear] = {}
         self.gone: set[int] = set()

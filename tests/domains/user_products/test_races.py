@@ -139,7 +139,7 @@ def test_gear_that_goes_while_its_file_comes(api: ApiProcess, owner: Account) ->
 
 
 def wait_until_gone(paths: set[Path]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while left := {path for path in paths if path.exists()}:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)

@@ -10,6 +10,7 @@ from tests.builders.products import create_product
 from tests.builders.user_products import create_gear
 from tests.builders.users import Account, create_user
 from tests.servers import ApiProcess, error_of
+from tests.waiting import wait_out_midnight
 
 BEGINS = "2000-01-01"
 
@@ -22,6 +23,7 @@ def in_days(days: int) -> str:
 @pytest.fixture(scope="module")
 def collector(api: ApiProcess) -> Account:
     """Whose gear's warranties end on all days that matter, named after them."""
+    wait_out_midnight()
     account = create_user(api)
     for days in (-400, -1, 0, 1, 30, 31, 4000):
         create_gear(
