@@ -8,6 +8,7 @@ from typing import Any
 
 import litestar
 import msgspec
+import structlog
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -16,6 +17,8 @@ from talas.core.http.describe import failures
 from talas.core.http.docs_page import DOCS_HEADERS, DOCS_PAGE
 from talas.core.http.request import Request
 from talas.core.metrics import render_metrics
+
+log = structlog.get_logger()
 
 READY_TIMEOUT_S = 3.0
 _FIGURES = ResponseSpec(
@@ -58,6 +61,8 @@ async def ready(request: Request) -> dict[str, str]:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping()
         except Exception as error:
+            # Who waits for a start sees the log alone.
+            log.warning("ready.refused", by=name, error=str(error) or type(error).__name__)
             raise Unavailable(f"The {name} does not answer") from error
     return {"status": "ready"}
 
