@@ -223,15 +223,7 @@ def load_settings(**overrides: Any) -> Settings:
         ),
         chat=ChatSettings(host=chat_host, port=chat_port, workers=env.chat_workers),
         stream=_stream(env, data_dir),
-        files=FileSettings(
-            upload_path=_folder(env.upload_path, data_dir / "uploads"),
-            internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
-            storage_url=_storage_url(env.storage_url),
-            max_file_size=env.max_file_size,
-            max_internal_doc_size=env.max_internal_doc_size,
-            max_track_size=env.max_track_size,
-            max_avatar_size=env.max_avatar_size,
-        ),
+        files=_files(env, data_dir),
         mail=_mail(env),
     )
 
@@ -278,6 +270,18 @@ def _stream(env: _Environment, data_dir: Path) -> StreamSettings:
         is_served=env.grpc_bind_addr is not None,
         cache_path=_folder(env.cache_path, data_dir / "cache"),
         cache_size=env.cache_size,
+    )
+
+
+def _files(env: _Environment, data_dir: Path) -> FileSettings:
+    return FileSettings(
+        upload_path=_folder(env.upload_path, data_dir / "uploads"),
+        internal_docs_path=_folder(env.internal_docs_path, data_dir / "internal_docs"),
+        storage_url=_storage_url(env.storage_url),
+        max_file_size=env.max_file_size,
+        max_internal_doc_size=env.max_internal_doc_size,
+        max_track_size=env.max_track_size,
+        max_avatar_size=env.max_avatar_size,
     )
 
 
