@@ -493,3 +493,19 @@ def test_an_administrator_may_take_a_room_without_an_owner(api: ApiProcess) -> N
     join(api, admin, room["name"])
     assert change(api, admin, room["name"], admin, {"role": "owner"}).status_code == 200
     assert roles_in(api, room["id"]) == {admin.id: "owner"}
+
+
+def test_the_reactions_of_an_account_go_with_it(api: ApiProcess) -> None:
+    ann, bob = people(api, 2)
+    room = create_room(api, ann, bob)
+    path = f"/chat/rooms/{room['name']}/messages"
+    message = api.client.post(path, token=ann.token, json={"content": "well?"}).json()["data"]
+    reactions = f"/chat/messages/{message['id']}/reactions"
+    for who in (ann, bob):
+        assert api.client.put(f"{reactions}/👍", token=who.token).status_code == 200
+    assert api.client.delete("/users/me", token=bob.token, json={"password": PASSWORD}).is_success
+    [shown] = api.client.get(path, token=ann.token).json()["data"]
+    assert shown["reactions"] == [{"emoji": "👍", "count": 1, "mine": True}]
+    assert [
+        one["user_id"] for one in api.client.get(reactions, token=ann.token).json()["data"]
+    ] == [ann.id]

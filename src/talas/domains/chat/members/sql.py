@@ -250,6 +250,11 @@ DELETE FROM conversation_reads
 WHERE user_id = $1
 """
 
+DELETE_REACTIONS = """
+DELETE FROM message_reactions
+WHERE user_id = $1
+"""
+
 DELETE_PRESENCE = """
 DELETE FROM chat_presence
 WHERE user_id = $1 AND room_id = ANY($2::INT[])
@@ -369,5 +374,6 @@ async def delete_all_of_user(conn: Connection, user_id: int, room_ids: list[int]
     await conn.execute(DELETE_BLOCKS, user_id)
     await conn.execute(DELETE_PREFERENCES, user_id)
     await conn.execute(DELETE_READS, user_id)
+    await conn.execute(DELETE_REACTIONS, user_id)
     await conn.execute(DELETE_NOTIFICATIONS, user_id)
     await conn.execute(DELETE_PRESENCE, user_id, [0, *room_ids])
