@@ -1,6 +1,7 @@
 """Files kept with gear: in, listed, out, gone, and none of them for strangers."""
 
 import hashlib
+import os
 from typing import Any
 
 import pytest
@@ -253,3 +254,15 @@ def test_objects_have_names_of_the_servers_making(api: ApiProcess, shelf: Shelf)
     assert (folder, name) == ("files", "original")
     assert len(bytes.fromhex(key)) == 16
     assert made.read_bytes() == pdf()
+
+
+def test_an_object_that_lost_its_bytes_is_said(api: ApiProcess, shelf: Shelf) -> None:
+    before = stored_files(api)
+    file = create_file(api, shelf.owner.token, shelf.gear_id)
+    (made,) = stored_files(api) - before
+    for left in (1, 0):
+        os.truncate(made, left)
+        head = api.client.request("HEAD", file["url"], token=shelf.owner.token)
+        assert head.status_code == 404
+    answer = api.client.get(file["url"], token=shelf.owner.token)
+    assert (answer.status_code, answer.json()["code"]) == (404, "file_lost")

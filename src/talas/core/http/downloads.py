@@ -94,7 +94,7 @@ async def send_attachment(
     lost."""
     if request.method == "HEAD":
         # Without a body nothing else would notice.
-        await _check_stored(storage, file.storage_key)
+        await _check_stored(storage, file)
     is_text = file.media_type.startswith("text/")
     content = Content(
         size=file.size,
@@ -113,19 +113,28 @@ async def send_attachment(
 
 
 async def _read(storage: Storage, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    began = False
     try:
         async with contextlib.aclosing(storage.read_range(key, start, end)) as chunks:
             async for chunk in chunks:
+                began = True
                 yield chunk
     except ObjectMissing:
         raise _lost() from None
+    except EOFError:
+        # Who has got a part already sees that the rest is missing.
+        if began:
+            raise
+        raise _lost() from None
 
 
-async def _check_stored(storage: Storage, key: str) -> None:
+async def _check_stored(storage: Storage, file: Attachment) -> None:
     try:
-        await storage.size(key)
+        size = await storage.size(file.storage_key)
     except ObjectMissing:
         raise _lost() from None
+    if size < file.size:
+        raise _lost()
 
 
 def _lost() -> NotFound:
