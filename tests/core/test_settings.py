@@ -84,6 +84,18 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(load: Callable[..., Sett
     assert settings.files.max_file_size == 10_485_760
 
 
+def test_a_dotenv_file_that_cannot_be_read_is_named(load: Callable[..., Settings]) -> None:
+    Path(".env").write_bytes("MAIL_FROM=André <andre@talas.example>".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"^\.env: must be UTF-8$"):
+        load()
+    Path(".env").unlink()
+    if os.getuid() == 0:
+        pytest.skip("root reads everything")
+    Path(".env").touch(mode=0)
+    with pytest.raises(SettingsError, match=r"^\.env: cannot be read \(Permission denied\)$"):
+        load()
+
+
 def test_an_empty_value_is_none(load: Callable[..., Settings]) -> None:
     settings = load(DATABASE_URL="", PORT="", JWT_EXPIRY="", REDIS_URL=" ", METRICS_TOKEN="")
     assert settings.database.url is None

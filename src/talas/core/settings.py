@@ -195,6 +195,10 @@ def load_settings(**overrides: Any) -> Settings:
         env = _Environment(**overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(".env: must be UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f".env: cannot be read ({error.strerror})") from None
     data_dir = env.data_dir.expanduser().absolute()
     chat_host, chat_port = _bind_address("WS_BIND_ADDR", env.ws_bind_addr)
     return Settings(
