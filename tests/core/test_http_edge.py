@@ -174,7 +174,8 @@ class TestOrigins:
         answer = send(api.address, "GET", path, headers=[f"Origin: {ORIGIN}"])
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert answer.headers["vary"] == "Origin"
-        assert "x-request-id" in answer.headers["access-control-expose-headers"]
+        readable = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"x-request-id", "etag", "content-disposition"} <= {*readable}
         assert "access-control-allow-credentials" not in answer.headers
 
     def test_a_listed_origin_may_ask_before(self, api: ApiProcess) -> None:
@@ -183,7 +184,9 @@ class TestOrigins:
         assert (answer.status, answer.body) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert "PUT" in answer.headers["access-control-allow-methods"]
-        assert "authorization" in answer.headers["access-control-allow-headers"]
+        sendable = answer.headers["access-control-allow-headers"].split(", ")
+        conditions = {"if-match", "if-none-match", "if-range", "range"}
+        assert {"authorization", "idempotency-key", *conditions} <= {*sendable}
 
     @pytest.mark.parametrize(
         "origin",
@@ -203,3 +206,10 @@ class TestOrigins:
 
     def test_a_cache_learns_that_the_origin_matters(self, api: ApiProcess) -> None:
         assert send(api.address, "GET", "/health").headers["vary"] == "Origin"
+
+
+def test_figures_name_their_character_set_once(api: ApiProcess) -> None:
+    """A scraper may refuse a parameter that comes twice."""
+    answer = send(api.address, "GET", "/metrics")
+    assert answer.headers["content-type"].count("charset=utf-8") == 1
+    assert answer.headers["content-type"].startswith("text/plain; version=")

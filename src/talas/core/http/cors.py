@@ -5,8 +5,11 @@ from collections.abc import Iterable
 Headers = list[tuple[bytes, bytes]]
 
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_REQUEST_HEADERS = b"authorization, content-type, idempotency-key, range, x-request-id"
-_READABLE = b"x-request-id, retry-after, content-range, accept-ranges, etag"
+_REQUEST_HEADERS = (
+    b"authorization, content-type, idempotency-key, if-match, if-modified-since, if-none-match, "
+    b"if-range, if-unmodified-since, range, x-request-id"
+)
+_READABLE = b"accept-ranges, content-disposition, content-range, etag, retry-after, x-request-id"
 _PREFLIGHT_SECONDS = b"600"
 # An answer differs by the origin that asks, also where none asked: a cache must know.
 _VARY = (b"vary", b"Origin")

@@ -72,7 +72,8 @@ async def metrics(request: Request) -> Response[bytes]:
     if not _may_read_metrics(request):
         raise Forbidden("Metrics are served to this machine, or to who shows METRICS_TOKEN")
     body, media_type = await asyncio.to_thread(render_metrics)
-    return Response(body, media_type=media_type)
+    # The framework names the character set of every text, and would do so a second time.
+    return Response(body, media_type=media_type.removesuffix("; charset=utf-8"))
 
 
 @get("/openapi.json", include_in_schema=False)
