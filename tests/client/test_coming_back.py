@@ -309,6 +309,8 @@ async def test_a_token_that_has_expired(
     """Closed with 4005: who has a source of tokens comes back, who has none is signed out."""
     monkeypatch.setattr("talas.domains.chat.inbox.GRACE_S", 0.1)
     monkeypatch.setattr("talas.client.tokens.FRESH_S", 0.0)
+    # Not before it has expired.
+    monkeypatch.setattr("talas.client.keeper.RENEW_AGAIN_S", 60.0)
     person = await make_person()
     lifetimes = iter((9, 600))
 
