@@ -45,6 +45,7 @@ _PART = re.compile(
     rf"{_NOTE}|[{_SYMBOLS}]|[0-9]+|[{_UNSPACED}]+|(?:(?![0-9{_UNSPACED}]){_LETTER})+"
 )
 _ONLY_UNSPACED = re.compile(rf"[{_UNSPACED}]+")
+_UNSPACED_CHAR = re.compile(rf"[{_UNSPACED}]")
 _PAIR = re.compile(rf"[{_UNSPACED}]{{2}}")
 _ELISIONS = frozenset(
     ["c", "d", "j", "l", "m", "n", "qu", "s", "t", "jusqu", "lorsqu", "puisqu", "quoiqu"]
@@ -80,6 +81,11 @@ class Unit(msgspec.Struct, frozen=True):
     def word(self) -> str:
         """The unit as one word, if it is one."""
         return self.joined or self.parts[0]
+
+    @property
+    def is_spaced(self) -> bool:
+        """Of a script that puts spaces between words."""
+        return not any(map(_UNSPACED_CHAR.match, self.parts))
 
 
 def fold(text: str) -> str:
@@ -207,6 +213,7 @@ def start_of(word: str) -> str:
     return word[:LONGEST_START]
 
 
+@functools.lru_cache(20_000)
 def allowed_edits(word: str) -> int:
     """How many letters of a word may be wrong. Numbers are never meant otherwise."""
     if not word.isalpha() or _ONLY_UNSPACED.match(word) or len(word) < 4:

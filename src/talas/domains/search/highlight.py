@@ -31,9 +31,11 @@ def highlight(question: Question, fields: Mapping[str, str | None]) -> dict[str,
         for matches in _ways(word, patience, may_go_on=word is question.last):
             hits = {name: _spans(found, matches) for name, found in texts.items()}
             if any(hits.values()):
-                for name, more in hits.items():
-                    spans[name] += more
                 break
+        else:
+            hits = {name: _respelt(found, word, question) for name, found in texts.items()}
+        for name, more in hits.items():
+            spans[name] += more
     return {
         name: _marked(fields[name] or "", sorted(set(found)))
         for name, found in spans.items()
@@ -83,6 +85,8 @@ def _ways(word: Unit, patience: _Patience, *, may_go_on: bool) -> list[Callable[
     def as_written(unit: Unit) -> bool:
         if asked & {*unit.parts, unit.word}:
             return True
+        if len(word.word) == 1 and not word.is_spaced:
+            return any(word.word in part for part in unit.parts)
         starts = (*unit.parts, unit.word)
         return may_go_on and any(start.startswith(word.word) for start in starts)
 
@@ -111,6 +115,23 @@ def _nearly(asked: str, found: str, may_go_on: bool) -> bool:
 
 def _spans(found: list[Unit], matches: Callable[[Unit], bool]) -> Spans:
     return [(unit.start, unit.end) for unit in found if matches(unit)]
+
+
+def _respelt(found: list[Unit], word: Unit, question: Question) -> Spans:
+    """Where the word is written as two, or as one with the one beside it."""
+    spans = []
+    for one, other in itertools.pairwise(found):
+        if one.word + other.word == word.word:
+            spans += [(one.start, one.end), (other.start, other.end)]
+    for one, other, joined in question.pairs():
+        if word in (one, other):
+            goes_on = other is question.last
+            spans += [
+                (unit.start, unit.end)
+                for unit in found
+                if unit.word == joined or (goes_on and unit.word.startswith(joined))
+            ]
+    return spans
 
 
 def _marked(text: str, spans: Spans) -> str:

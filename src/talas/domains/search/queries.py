@@ -1,48 +1,36 @@
 """What people ask for, as queries to the index.
 
 What they wrote is never read as a language: it is cut into words, and nothing else of it reaches
-the index. A query has one of four levels of leniency; each finds what the stricter ones find, and
-more.
+the index. A query has a level of leniency: each finds what the stricter ones find, and more, as
+long as all words have to be found.
 """
 
-import enum
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from tantivy import Occur, Query, Searcher
 
 from talas.domains.search import relevance
 from talas.domains.search.analysis import (
+    MAX_PART,
     STOP_WORDS,
     Unit,
     allowed_edits,
-    start_of,
-    stems,
     units,
     whole,
 )
-from talas.domains.search.documents import (
-    OWN,
-    SHARED,
-    access_term,
-    field,
-    schema,
-)
+from talas.domains.search.clauses import any_of, must, phrase, points, term, without_points
+from talas.domains.search.dictionary import Dictionary
+from talas.domains.search.documents import OWN, SHARED, access_term, field
+from talas.domains.search.words import Level, WordQueries
 
 MAX_WORDS = 12
-_SHORTEST_TEXT_START = 3
+_SHORTEST_JOINED = 4
 
 
-class Level(enum.IntEnum):
-    """NAMED: every word as written, in the name or what is said about the thing. ANYWHERE: also
-    in other forms, and in the description. TYPO and TYPOS: with as many letters wrong as the
-    length of each word allows, but at most one or two. PARTLY: half of the words, so spelt."""
-
-    NAMED = 0
-    ANYWHERE = 1
-    TYPO = 2
-    TYPOS = 3
-    PARTLY = 4
+QueryOf = Callable[..., Query | None]
+"""``ranked`` or ``unranked`` of WordQueries."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -54,15 +42,32 @@ class Question(msgspec.Struct, frozen=True):
     last: Unit | None
     whole: str
 
+    def pairs(self) -> Iterator[tuple[Unit, Unit, str]]:
+        """Neighbours, and what they are written as one, where that may be."""
+        for one, other in itertools.pairwise(self.words):
+            joined = one.word + other.word
+            if one.is_spaced and other.is_spaced and _SHORTEST_JOINED <= len(joined) <= MAX_PART:
+                yield one, other, joined
+
     def levels(self) -> Iterator[Level]:
         """Those at which all words are found, the strictest first; without those that find no
-        more than the one before, since no word is long enough to be misspelt so."""
-        edits = max((allowed_edits(part) for word in self.words for part in word.parts), default=0)
+        more than the one before, since no word is long enough to be misspelt so. What is found in
+        the name comes before all else where only one word was asked for."""
         yield from (Level.NAMED, Level.ANYWHERE)
-        if edits >= 1:
+        if self._most_edits() >= 1 and len(self.words) == 1:
+            yield Level.TYPO_NAMED
+        if self._most_edits() >= 1:
             yield Level.TYPO
-        if edits >= 2:
+
+    def last_levels(self) -> Iterator[Level]:
+        """Those for when nothing has been found."""
+        if self._most_edits() >= 2:
             yield Level.TYPOS
+        if len(self.words) > 1:
+            yield from (Level.PARTLY, Level.PARTLY_TYPO)
+
+    def _most_edits(self) -> int:
+        return max((allowed_edits(part) for word in self.words for part in word.parts), default=0)
 
 
 def read_question(text: str) -> Question:
@@ -84,10 +89,26 @@ def visible_groups(searcher: Searcher, kind: str, user_id: int | None) -> Iterat
         yield OWN[kind]
 
 
-def found_in(group: str, question: Question, level: Level, *, user_id: int | None) -> Query:
-    """All of the group that ``user_id`` may find and that the question names."""
-    found = matches(group, question, level)
-    return found if group in SHARED else must(found, without_points(owned(group, user_id)))
+def found_in(
+    words: WordQueries, question: Question, level: Level, *, user_id: int | None
+) -> Query | None:
+    """All of the group that ``user_id`` may find and that the question names. None where the words
+    say already that nothing is."""
+    named = _named(words.ranked, words, question, level)
+    if named is None:
+        return None
+    bonuses = [(Occur.Should, bonus) for bonus in _bonuses(words.dictionary, question)]
+    if bonuses:
+        named = Query.boolean_query([(Occur.Must, named), *bonuses])
+    return _for_user(words.dictionary.group, named, user_id)
+
+
+def exists_in(
+    words: WordQueries, question: Question, level: Level, *, user_id: int | None
+) -> Query | None:
+    """Finds the same, without points: in half the time where words are misspelt."""
+    named = _named(words.unranked, words, question, level)
+    return None if named is None else _for_user(words.dictionary.group, named, user_id)
 
 
 def everything_in(group: str, *, user_id: int | None) -> Query:
@@ -102,170 +123,98 @@ def owned(group: str, user_id: int | None) -> Query:
     return term(field(group, "access"), access_term(user_id))
 
 
-def must(*queries: Query) -> Query:
-    if len(queries) == 1:
-        return queries[0]
-    return Query.boolean_query([(Occur.Must, query) for query in queries])
+def _for_user(group: str, found: Query, user_id: int | None) -> Query:
+    return found if group in SHARED else must(found, without_points(owned(group, user_id)))
 
 
-def matches(group: str, question: Question, level: Level) -> Query:
+def _named(query_of: QueryOf, words: WordQueries, question: Question, level: Level) -> Query | None:
     """Whoever may find them."""
-    by_word = _Words(group, level)
-    each = [by_word.query(word, may_go_on=word is question.last) for word in question.words]
-    clauses = [(Occur.Must, query) for query in each]
-    least = None
-    if level is Level.PARTLY:
-        clauses = [(Occur.Should, query) for query in each]
-        least = (len(each) + 1) // 2
-    found = Query.boolean_query(clauses, least)
-    return Query.boolean_query(
-        [
-            (Occur.Must, any_of([found, _same_name(group, question)])),
-            *((Occur.Should, bonus) for bonus in _bonuses(group, question)),
-        ]
-    )
+    ways = []
+    if (found := _by_words(query_of, words, question, level)) is not None:
+        ways.append(found)
+    if Level.ANYWHERE <= level < Level.PARTLY:
+        ways += _respelt(query_of, words, question, level)
+    if words.dictionary.has("whole", question.whole):
+        same = term(field(words.dictionary.group, "whole"), question.whole)
+        ways.append(points(same, relevance.WHOLE_NAME))
+    return any_of(ways) if ways else None
 
 
-def _same_name(group: str, question: Question) -> Query:
-    return _points(term(field(group, "whole"), question.whole), relevance.WHOLE_NAME)
+def _by_words(
+    query_of: QueryOf, words: WordQueries, question: Question, level: Level
+) -> Query | None:
+    missing = len(question.words) // 2 if level >= Level.PARTLY else 0
+    least = len(question.words) - missing
+    found = []
+    for word in _rarest_first(words.dictionary, question.words):
+        query = query_of(word, level, may_go_on=word is question.last)
+        if query is not None:
+            found.append(query)
+            continue
+        missing -= 1
+        if missing < 0:
+            return None
+    if least == len(found):
+        return must(*found)
+    return Query.boolean_query([(Occur.Should, query) for query in found], least)
 
 
-def _bonuses(group: str, question: Question) -> Iterable[Query]:
+def _respelt(
+    query_of: QueryOf, words: WordQueries, question: Question, level: Level
+) -> Iterator[Query]:
+    """With two words written as one, or one as two: ``sound cloud``, ``soundcloud``."""
+    if words.respelt is None:
+        words.respelt = list(_changes(words, question))
+    for changed, found in words.respelt:
+        each = [found]
+        for word in question.words:
+            if word not in changed:
+                query = query_of(word, level, may_go_on=word is question.last)
+                if query is None:
+                    break
+                each.append(query)
+        else:
+            yield must(*each)
+
+
+def _changes(words: WordQueries, question: Question) -> Iterator[tuple[tuple[Unit, ...], Query]]:
+    for one, other, joined in question.pairs():
+        if found := words.as_one(joined, may_go_on=other is question.last):
+            yield (one, other), found
+    for word in question.words:
+        if found := words.as_two(word):
+            yield (word,), found
+
+
+def _rarest_first(dictionary: Dictionary, words: Sequence[Unit]) -> Sequence[Unit]:
+    """tantivy looks for no further word once one is nowhere: what costs least and is the least
+    likely to be found comes first."""
+
+    def cost(word: Unit) -> tuple[bool, int, int]:
+        is_lenient = any(map(allowed_edits, word.parts))
+        count = min(dictionary.count("words", part) for part in word.parts)
+        return is_lenient, count, -len(word.word)
+
+    return sorted(words, key=cost) if len(words) > 1 else words
+
+
+def _bonuses(dictionary: Dictionary, question: Question) -> Iterator[Query]:
+    group = dictionary.group
     for extra in question.extras:
-        found = any_of(_as_written(field(group, part), extra) for part in ("names", "about"))
-        yield _points(found, relevance.STOP_WORD)
+        ways = [
+            phrase(field(group, part), extra.parts)
+            for part in ("names", "about")
+            if dictionary.has(part, *extra.parts)
+        ]
+        if ways:
+            yield points(any_of(ways), relevance.STOP_WORD)
     parts = [part for word in question.words for part in word.parts]
     if len(question.words) < 2:
         return
-    for part, points in (
+    for part, each in (
         ("names", relevance.NAME_PHRASE),
         ("about", relevance.ABOUT_PHRASE),
         ("text", relevance.TEXT_PHRASE),
     ):
-        yield _points(_phrase(field(group, part), parts), points)
-
-
-class _Words:
-    """Queries for single words of the question, in the fields of one group."""
-
-    def __init__(self, group: str, level: Level) -> None:
-        self._group = group
-        self._level = level
-
-    def query(self, word: Unit, *, may_go_on: bool) -> Query:
-        """Where it is found in several ways the best one counts. ``may_go_on``: it may be the
-        start of a word."""
-        ways = self._named(word, may_go_on)
-        if self._level >= Level.ANYWHERE:
-            ways += self._anywhere(word, may_go_on)
-        if self._level >= Level.TYPO and any(map(allowed_edits, word.parts)):
-            ways += self._misspelt(word, may_go_on)
-        return Query.disjunction_max_query(ways)
-
-    def _named(self, word: Unit, may_go_on: bool) -> list[Query]:
-        ways = [
-            _points(_as_written(self._field("names"), word), relevance.NAME),
-            _points(_as_written(self._field("about"), word), relevance.ABOUT),
-        ]
-        if may_go_on:
-            ways += [
-                _points(self._start("names_starts", word), relevance.NAME_START),
-                _points(self._start("about_starts", word), relevance.ABOUT_START),
-            ]
-        return ways
-
-    def _start(self, part_name: str, word: Unit) -> Query:
-        starts = self._field(part_name)
-        before = [term(self._field("words"), part) for part in word.parts[:-1]]
-        ways = [must(*before, term(starts, start_of(word.parts[-1])))]
-        if word.joined is not None:
-            ways.append(term(starts, start_of(word.joined)))
-        return any_of(ways)
-
-    def _anywhere(self, word: Unit, may_go_on: bool) -> list[Query]:
-        text = self._field("text")
-        ways = [
-            _points(self._stems("names_stems", word), relevance.NAME_STEM),
-            _points(self._stems("about_stems", word), relevance.ABOUT_STEM),
-            _points(_as_written(text, word), relevance.TEXT),
-            _points(self._stems("text_stems", word), relevance.TEXT_STEM),
-        ]
-        if may_go_on and len(word.word) >= _SHORTEST_TEXT_START:
-            ways.append(_points(_fuzzy(text, word.word, 0, start=True), relevance.TEXT_START))
-        return ways
-
-    def _stems(self, part_name: str, word: Unit) -> Query:
-        name = self._field(part_name)
-        return must(*(any_of(term(name, stem) for stem in stems(part)) for part in word.parts))
-
-    def _misspelt(self, word: Unit, may_go_on: bool) -> list[Query]:
-        """To go through all words for those that are nearly so is what a search takes longest for:
-        what starts nearly so has those among it that are nearly so, and is not asked for twice."""
-        if self._level is Level.TYPOS:
-            return [_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT)]
-        ways = [_points(self._misspelt_in("names", word), relevance.NAME_MISSPELT)]
-        if may_go_on and allowed_edits(word.parts[-1]):
-            ways += [
-                _points(self._misspelt_start("names", word), relevance.NAME_START_MISSPELT),
-                _points(self._misspelt_start("words", word), relevance.ANY_MISSPELT),
-            ]
-        else:
-            ways.append(_points(self._misspelt_in("words", word), relevance.ANY_MISSPELT))
-        return ways
-
-    def _misspelt_in(self, part_name: str, word: Unit) -> Query:
-        return must(*(self._misspelt_part(part_name, part) for part in word.parts))
-
-    def _misspelt_start(self, part_name: str, word: Unit) -> Query:
-        """Of the last part; with two letters wrong nearly everything starts like it."""
-        before = [self._misspelt_part(part_name, part) for part in word.parts[:-1]]
-        last = _fuzzy(self._field(part_name), word.parts[-1], 1, start=True)
-        return must(*before, last)
-
-    def _misspelt_part(self, part_name: str, part: str) -> Query:
-        name = self._field(part_name)
-        edits = min(allowed_edits(part), 2 if self._level is Level.TYPOS else 1)
-        return _fuzzy(name, part, edits) if edits else term(name, part)
-
-    def _field(self, part: str) -> str:
-        return field(self._group, part)
-
-
-def _as_written(name: str, word: Unit) -> Query:
-    """Its parts next to each other, or all as one word."""
-    ways = [_phrase(name, word.parts)]
-    if word.joined is not None:
-        ways.append(term(name, word.joined))
-    return any_of(ways)
-
-
-def _phrase(name: str, parts: Sequence[str]) -> Query:
-    if len(parts) == 1:
-        return term(name, parts[0])
-    return Query.phrase_query(schema(), name, list(parts))
-
-
-def term(name: str, word: str) -> Query:
-    return Query.term_query(schema(), name, word, "basic")
-
-
-def _fuzzy(name: str, word: str, edits: int, *, start: bool = False) -> Query:
-    return Query.fuzzy_term_query(
-        schema(), name, word, distance=edits, transposition_cost_one=True, prefix=start
-    )
-
-
-def without_points(query: Query) -> Query:
-    """For what must match, but does not make anything a better match."""
-    return _points(query, 0)
-
-
-def any_of(queries: Iterable[Query]) -> Query:
-    found = list(queries)
-    if len(found) == 1:
-        return found[0]
-    return Query.boolean_query([(Occur.Should, query) for query in found])
-
-
-def _points(query: Query, points: float) -> Query:
-    return Query.const_score_query(query, points)
+        if dictionary.has(part, *parts):
+            yield points(phrase(field(group, part), parts), each)

@@ -4,10 +4,18 @@ who asked (``results``)."""
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tantivy import DocAddress, Searcher
+from tantivy import DocAddress, Query, Searcher
 
 from talas.core.search_index import SearchIndex
-from talas.domains.search.queries import Level, Question, found_in, read_question, visible_groups
+from talas.domains.search.dictionary import Dictionary, count
+from talas.domains.search.queries import (
+    Question,
+    exists_in,
+    found_in,
+    read_question,
+    visible_groups,
+)
+from talas.domains.search.words import Level, WordQueries
 
 # Of so many equals at the end of a page the newest are taken.
 _EQUALS = 50
@@ -32,12 +40,15 @@ def find(
     limit: int,
 ) -> dict[str, list[int]]:
     """Of each kind the best ``limit`` ids that ``user_id`` may find (None: that everybody may).
-    Where nothing of any kind has all the words, those that have at least half of them."""
+    Where nothing of any kind has all the words with one letter wrong in each, those that have them
+    with two; where there is none either, those that have at least half of them."""
     if not question.words:
         return {kind: [] for kind in kinds}
-    found = {kind: _find_kind(searcher, kind, question, user_id, limit) for kind in kinds}
-    if len(question.words) > 1 and not any(found.values()):
-        return find_at_level(searcher, kinds, question, Level.PARTLY, user_id=user_id, limit=limit)
+    searches = {kind: _KindSearch(searcher, kind, question, user_id) for kind in kinds}
+    found = {kind: search.best(limit) for kind, search in searches.items()}
+    for level in question.last_levels():
+        if not any(found.values()):
+            found = {kind: search.best_at(level, limit) for kind, search in searches.items()}
     return found
 
 
@@ -51,48 +62,67 @@ def find_at_level(
     limit: int,
 ) -> dict[str, list[int]]:
     """As ``find``, with no other leniency."""
-    found: dict[str, list[int]] = {kind: [] for kind in kinds}
-    for kind in kinds if question.words else ():
-        groups = tuple(visible_groups(searcher, kind, user_id))
-        found[kind] = _best_ids(searcher, groups, question, level, user_id=user_id, limit=limit)
-    return found
+    if not question.words:
+        return {kind: [] for kind in kinds}
+    return {
+        kind: _KindSearch(searcher, kind, question, user_id).best_at(level, limit) for kind in kinds
+    }
 
 
-def _find_kind(
-    searcher: Searcher, kind: str, question: Question, user_id: int | None, limit: int
-) -> list[int]:
-    """A level is asked only when the stricter ones have not filled the page: what they find comes
-    first in any case, and most pages are full at the first. Two wrong letters are looked for only
-    where there is nothing with one."""
-    groups = tuple(visible_groups(searcher, kind, user_id))
-    found: dict[int, None] = {}
-    for level in question.levels():
-        if len(found) >= limit or (found and level is Level.TYPOS):
-            break
-        most = limit + len(found)
-        found |= dict.fromkeys(
-            _best_ids(searcher, groups, question, level, user_id=user_id, limit=most)
-        )
-    return list(found)[:limit]
+class _KindSearch:
+    """Of one kind, level by level. It remembers how many each group has had so far, all of them
+    where a page was not filled: who counts no more than that at the next level need not look."""
 
+    def __init__(
+        self, searcher: Searcher, kind: str, question: Question, user_id: int | None
+    ) -> None:
+        self._searcher = searcher
+        self._question = question
+        self._user_id = user_id
+        groups = visible_groups(searcher, kind, user_id)
+        self._had = {WordQueries(Dictionary(searcher, group)): 0 for group in groups}
 
-def _best_ids(
-    searcher: Searcher,
-    groups: Sequence[str],
-    question: Question,
-    level: Level,
-    *,
-    user_id: int | None,
-    limit: int,
-) -> list[int]:
-    ranked: list[tuple[float, int]] = []
-    for group in groups:
-        query = found_in(group, question, level, user_id=user_id)
-        hits = searcher.search(
-            query, limit=limit + _EQUALS, count=False, weight_by_field="popularity"
-        ).hits
-        ranked += with_ids(searcher, hits)
-    return newest_first(ranked)[:limit]
+    def best(self, limit: int) -> list[int]:
+        """A level is asked only when the stricter ones have not filled the page: what they find
+        comes first in any case, and most pages are full at the first."""
+        found: dict[int, None] = {}
+        for level in self._question.levels():
+            if len(found) >= limit:
+                break
+            found |= dict.fromkeys(self.best_at(level, limit + len(found)))
+        return list(found)[:limit]
+
+    def best_at(self, level: Level, limit: int) -> list[int]:
+        ranked: list[tuple[float, int]] = []
+        for words in self._had:
+            query = self._query(words, level)
+            if query is None:
+                continue
+            hits = self._searcher.search(
+                query, limit=limit + _EQUALS, count=False, weight_by_field="popularity"
+            ).hits
+            self._had[words] = len(hits)
+            if not hits:
+                continue
+            # Only equals of the last one that is wanted may come before it.
+            least = hits[limit - 1][0] if len(hits) >= limit else 0
+            ranked += with_ids(self._searcher, [hit for hit in hits if hit[0] >= least])
+        return newest_first(ranked)[:limit]
+
+    def _query(self, words: WordQueries, level: Level) -> Query | None:
+        """None where it would add nothing."""
+        if level is Level.TYPO and self._is_doubtful(words):
+            query = exists_in(words, self._question, level, user_id=self._user_id)
+            if query is None or count(self._searcher, query) <= self._had[words]:
+                return None
+        return found_in(words, self._question, level, user_id=self._user_id)
+
+    def _is_doubtful(self, words: WordQueries) -> bool:
+        """Whether it is likely that nothing has all that are there, or nothing more than before."""
+        asked, last = self._question.words, self._question.last
+        if len(asked) == 1:
+            return self._had[words] > 0
+        return any(words.is_rare(word, may_go_on=word is last) for word in asked)
 
 
 def with_ids(

@@ -10,9 +10,10 @@ from talas.core.sessions import Actor
 from talas.domains.search import service
 from talas.domains.search.analysis import fold, whole
 from talas.domains.search.highlight import Match, worst_match
-from talas.domains.search.queries import Level, Question, read_question
+from talas.domains.search.queries import Question, read_question
 from talas.domains.search.rows import load_rows
 from talas.domains.search.schemas import Suggestion
+from talas.domains.search.words import Level
 
 _KINDS = ("tracks", "products", "users", "rooms")
 _PER_KIND = 30

@@ -8,23 +8,21 @@ from tantivy import FieldType, Order, Query, Searcher
 
 from talas.core.http.pagination import Page
 from talas.domains.search.analysis import fold
+from talas.domains.search.clauses import any_of, must, term, without_points
+from talas.domains.search.dictionary import Dictionary, count
 from talas.domains.search.documents import schema
 from talas.domains.search.facets import count_facets
 from talas.domains.search.filters import TrackWanted, first_instant
 from talas.domains.search.queries import (
-    Level,
     Question,
-    any_of,
     everything_in,
     found_in,
-    must,
     read_question,
-    term,
     visible_groups,
-    without_points,
 )
 from talas.domains.search.schemas import Facets
 from talas.domains.search.service import newest_first, with_ids
+from talas.domains.search.words import Level, WordQueries
 
 _DAY_US = 86_400_000_000
 _ORDER_FIELDS = {sort: f"by_{sort}" for sort in ("newest", "plays", "likes", "duration")}
@@ -60,28 +58,27 @@ def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> tuple[Query
     if not wanted.text:
         everything = any_of(everything_in(group, user_id=user_id) for group in groups)
         query = must(everything, *filters)
-        return query, _count(searcher, query)
+        return query, count(searcher, query)
     question = read_question(wanted.text)
+    by_group = [WordQueries(Dictionary(searcher, group)) for group in groups]
     for level in _levels(question):
-        found = any_of(found_in(group, question, level, user_id=user_id) for group in groups)
+        each = (found_in(words, question, level, user_id=user_id) for words in by_group)
+        worth = [query for query in each if query is not None]
+        if not worth:
+            continue
+        found = any_of(worth)
         query = must(found, *filters)
-        total = _count(searcher, query)
-        if total or (filters and _count(searcher, found)):
+        total = count(searcher, query)
+        if total or (filters and count(searcher, found)):
             return query, total
     return Query.empty_query(), 0
 
 
 def _levels(question: Question) -> Iterator[Level]:
     if question.words:
-        yield from (level for level in question.levels() if level >= Level.ANYWHERE)
-    if len(question.words) > 1:
-        yield Level.PARTLY
-
-
-def _count(searcher: Searcher, query: Query) -> int:
-    """Ordered by a field, so that nothing is scored."""
-    count: int = searcher.search(query, limit=1, order_by_field="by_newest").count  # type: ignore[attr-defined]
-    return count
+        partial = (Level.NAMED, Level.TYPO_NAMED)
+        yield from (level for level in question.levels() if level not in partial)
+        yield from question.last_levels()
 
 
 def _page_ids(searcher: Searcher, query: Query, wanted: TrackWanted, page: Page) -> list[int]:
