@@ -61,7 +61,7 @@ def test_a_level_finds_what_the_stricter_ones_find() -> None:
         for text in TEXTS:
             words, question = WordQueries(Dictionary(EVERYTHING, group)), read_question(text)
             counts = []
-            for level in (Level.NAMED, Level.ANYWHERE, Level.TYPO):
+            for level in (Level.STARTED, Level.NAMED, Level.ANYWHERE, Level.TYPO):
                 query = found_in(words, question, level, user_id=ASKER)
                 counts.append(0 if query is None else count(EVERYTHING, query))
             assert counts == sorted(counts), (group, text)
@@ -82,6 +82,18 @@ def test_what_cannot_be_found_is_hardly_searched_for(text: str, most: int) -> No
     found = find(searcher, KINDS, read_question(text), user_id=None, limit=10)
     assert searcher.searches <= most
     assert not any(found.values()) or "techno" in text
+
+
+def test_few_letters_are_not_looked_for_where_they_cannot_show() -> None:
+    """What is said about things starts with any letter: names that do fill the page first."""
+    corpus = tracks(
+        *[track("Berlin", artist="Zoe")] * 5, *[track("Zoe", artist="Berlin", plays=9)] * 5
+    )
+    assert search(corpus, "b", limit=5) == [5, 4, 3, 2, 1]
+    assert search(corpus, "b", limit=7) == [5, 4, 3, 2, 1, 10, 9]
+    searcher: Any = CountingSearcher(index_of(corpus))
+    find(searcher, ("tracks",), read_question("b"), user_id=None, limit=5)
+    assert searcher.searches == 1
 
 
 def test_many_that_have_a_word_mean_it() -> None:

@@ -27,6 +27,7 @@ from talas.domains.search.words import Level, WordQueries
 
 MAX_WORDS = 12
 _SHORTEST_JOINED = 4
+_SHORT = 3
 
 
 QueryOf = Callable[..., Query | None]
@@ -52,7 +53,10 @@ class Question(msgspec.Struct, frozen=True):
     def levels(self) -> Iterator[Level]:
         """Those at which all words are found, the strictest first; without those that find no
         more than the one before, since no word is long enough to be misspelt so. What is found in
-        the name comes before all else where only one word was asked for."""
+        the name comes before all else where only one word was asked for; with few letters that
+        fills most pages, and much is said about things that starts with them."""
+        if len(self.words) == 1 and len(self.words[0].word) <= _SHORT:
+            yield Level.STARTED
         yield from (Level.NAMED, Level.ANYWHERE)
         if self._most_edits() >= 1 and len(self.words) == 1:
             yield Level.TYPO_NAMED

@@ -76,7 +76,7 @@ def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> tuple[Query
 
 def _levels(question: Question) -> Iterator[Level]:
     if question.words:
-        partial = (Level.NAMED, Level.TYPO_NAMED)
+        partial = (Level.STARTED, Level.NAMED, Level.TYPO_NAMED)
         yield from (level for level in question.levels() if level not in partial)
         yield from question.last_levels()
 

@@ -1,7 +1,7 @@
 """How a single word of a question is looked for in a group."""
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tantivy import Query
 
@@ -17,19 +17,21 @@ _RESPELT = (("names", relevance.NAME_STEM), ("about", relevance.ABOUT_STEM))
 
 
 class Level(enum.IntEnum):
-    """NAMED: every word as written, in the name or what is said about the thing. ANYWHERE: also
+    """STARTED: every word as written, in the name or what is said about the thing, or the start of
+    the name's; NAMED: also the start of a word of what is said about the thing. ANYWHERE: also
     in other forms, and in the description. TYPO_NAMED: with one letter wrong, in the name; TYPO and
     TYPOS: anywhere, with as many letters wrong as the length of each word allows, but at most one
     or two. PARTLY: half of the words, misspelt only where nothing has them as written; PARTLY_TYPO:
     half of them, each with one letter wrong."""
 
-    NAMED = 0
-    ANYWHERE = 1
-    TYPO_NAMED = 2
-    TYPO = 3
-    TYPOS = 4
-    PARTLY = 5
-    PARTLY_TYPO = 6
+    STARTED = 0
+    NAMED = 1
+    ANYWHERE = 2
+    TYPO_NAMED = 3
+    TYPO = 4
+    TYPOS = 5
+    PARTLY = 6
+    PARTLY_TYPO = 7
 
 
 class WordQueries:
@@ -108,8 +110,10 @@ class WordQueries:
         key = word.start, min(level, Level.ANYWHERE)
         if (known := self._meant.get(key)) is not None:
             return known
-        if level is Level.NAMED:
-            found = [*self._named(word, may_go_on)]
+        if level is Level.STARTED:
+            found = [*self._named(word, ("names",) if may_go_on else ())]
+        elif level is Level.NAMED:
+            found = [*self._named(word, ("names", "about") if may_go_on else ())]
         else:
             found = [*self._as_meant(word, may_go_on, Level.NAMED)]
             found += self._worth(self._as_written("text", word), relevance.TEXT)
@@ -117,12 +121,12 @@ class WordQueries:
         self._meant[key] = found
         return found
 
-    def _named(self, word: Unit, may_go_on: bool) -> Iterator[Query]:
+    def _named(self, word: Unit, started: Sequence[str]) -> Iterator[Query]:
         yield from self._worth(self._as_written("names", word), relevance.NAME)
         yield from self._worth(self._as_written("about", word), relevance.ABOUT)
         for part, each in (("names", relevance.NAME_START), ("about", relevance.ABOUT_START)):
             start = start_of(word.parts[0])
-            if may_go_on and not self._is_all(part, word, f"{part}_starts", start):
+            if part in started and not self._is_all(part, word, f"{part}_starts", start):
                 yield from self._worth(self._start(f"{part}_starts", word), each)
 
     def _other_forms(self, word: Unit) -> Iterator[Query]:
