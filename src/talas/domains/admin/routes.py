@@ -1,6 +1,7 @@
 """``/admin``: the dashboard, accounts, and the log of who changed what."""
 
 from litestar import get, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import (
     PAGE_QUERY,
@@ -66,7 +67,7 @@ async def list_accounts(request: Request) -> Paged[ManagedAccount]:
 
 
 @get("/admin/users/{user_id:int}", **describe("One account", tag="admin", errors=(403, 404)))
-async def show_account(request: Request, user_id: int) -> Envelope[ManagedAccount]:
+async def show_account(request: Request, user_id: FromPath[int]) -> Envelope[ManagedAccount]:
     (await request.actor()).require(Permission.MANAGE_USERS)
     async with request.db.connection() as conn:
         return ok(await service.load_account(conn, user_id))
@@ -81,7 +82,7 @@ async def show_account(request: Request, user_id: int) -> Envelope[ManagedAccoun
         errors=(403, 404, 409),
     ),
 )
-async def update_account(request: Request, user_id: int) -> Envelope[ManagedAccount]:
+async def update_account(request: Request, user_id: FromPath[int]) -> Envelope[ManagedAccount]:
     by = await acting(request, Permission.MANAGE_USERS)
     role, status = (await request.body_as(AccountChange)).cleaned()
     async with request.db.transaction() as conn:

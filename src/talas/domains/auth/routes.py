@@ -1,6 +1,7 @@
 """``/auth``: accounts come in, sessions begin and end."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.database import is_id
 from talas.core.errors import NotFound, Unauthenticated
@@ -138,7 +139,7 @@ async def list_sessions(request: Request) -> Paged[SessionInfo]:
     status_code=200,
     **describe("End one of one's own sessions", tag="auth", errors=(404,)),
 )
-async def end_session(request: Request, session_id: int) -> Acknowledged:
+async def end_session(request: Request, session_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     if not is_id(session_id):
         raise NotFound("Session not found")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.http.describe import describe, int_query, text_query
 from talas.core.http.envelope import Envelope, ok
@@ -32,7 +33,7 @@ _SENT_BEFORE = ResponseSpec(
     "/chat/rooms/{room:str}/messages",
     **describe("A room's messages", tag="chat", query=_HISTORY_QUERY, errors=(404,)),
 )
-async def read_room(request: Request, room: str) -> Envelope[list[HistoryMessage]]:
+async def read_room(request: Request, room: FromPath[str]) -> Envelope[list[HistoryMessage]]:
     actor = await request.actor()
     limit, before = _read_window(request)
     async with request.db.connection() as conn:
@@ -44,7 +45,7 @@ async def read_room(request: Request, room: str) -> Envelope[list[HistoryMessage
     "/chat/dm/{user_id:int}",
     **describe("Messages to and from a user", tag="chat", query=_HISTORY_QUERY, errors=(404,)),
 )
-async def read_direct(request: Request, user_id: int) -> Envelope[list[HistoryMessage]]:
+async def read_direct(request: Request, user_id: FromPath[int]) -> Envelope[list[HistoryMessage]]:
     actor = await request.actor()
     limit, before = _read_window(request)
     async with request.db.connection() as conn:
@@ -64,7 +65,7 @@ async def read_direct(request: Request, user_id: int) -> Envelope[list[HistoryMe
         responses={200: _SENT_BEFORE},
     ),
 )
-async def send_to_room(request: Request, room: str) -> Response[Envelope[HistoryMessage]]:
+async def send_to_room(request: Request, room: FromPath[str]) -> Response[Envelope[HistoryMessage]]:
     actor, body = await _read_message(request)
     async with request.db.transaction() as conn:
         return _sent(await sending.send_to_room(conn, actor, room, body))
@@ -80,7 +81,9 @@ async def send_to_room(request: Request, room: str) -> Response[Envelope[History
         responses={200: _SENT_BEFORE},
     ),
 )
-async def send_to_user(request: Request, user_id: int) -> Response[Envelope[HistoryMessage]]:
+async def send_to_user(
+    request: Request, user_id: FromPath[int]
+) -> Response[Envelope[HistoryMessage]]:
     actor, body = await _read_message(request)
     async with request.db.transaction() as conn:
         return _sent(await sending.send_to_user(conn, actor, user_id, body))

@@ -2,6 +2,7 @@
 catalogue."""
 
 from litestar import delete, get, post, route
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.document_form import DOCUMENT_FORM, received_document
@@ -25,7 +26,7 @@ from talas.domains.docs.schemas import Doc
         "The house's documents about a product", tag="docs", query=PAGE_QUERY, errors=(404,)
     ),
 )
-async def list_docs(request: Request, product_id: int) -> Paged[Doc]:
+async def list_docs(request: Request, product_id: FromPath[int]) -> Paged[Doc]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -34,7 +35,7 @@ async def list_docs(request: Request, product_id: int) -> Paged[Doc]:
 
 
 @route("/docs/{doc_id:int}/download", **download("The document's bytes", tag="docs"))
-async def download_doc(request: Request, doc_id: int) -> RangedResponse:
+async def download_doc(request: Request, doc_id: FromPath[int]) -> RangedResponse:
     actor = await request.media_actor()
     async with request.db.connection() as conn:
         doc = await access.load_doc(conn, actor, doc_id)
@@ -59,7 +60,7 @@ async def download_doc(request: Request, doc_id: int) -> RangedResponse:
         errors=(403, 404, 415, 507),
     ),
 )
-async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
+async def upload_doc(request: Request, product_id: FromPath[int]) -> Envelope[Doc]:
     actor = await request.actor()
     actor.require(Permission.MANAGE_CATALOGUE)
     by = Administrator.of(actor, address=request.client_address)
@@ -79,7 +80,7 @@ async def upload_doc(request: Request, product_id: int) -> Envelope[Doc]:
     status_code=200,
     **describe("Delete a document", tag="admin", errors=(403, 404)),
 )
-async def delete_doc(request: Request, doc_id: int) -> Acknowledged:
+async def delete_doc(request: Request, doc_id: FromPath[int]) -> Acknowledged:
     by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
         await service.delete_doc(conn, by, doc_id)

@@ -3,6 +3,7 @@
 import re
 
 from litestar import route
+from litestar.params import FromPath
 
 from talas.core.errors import NotFound
 from talas.core.http.downloads import Attachment, download, send_attachment
@@ -16,13 +17,13 @@ _NAME = re.compile(r"([1-9][0-9]{0,9})_(.+)", re.DOTALL)
 
 
 @route("/files/{file_id:int}/download", **download("The file's bytes", tag="files"))
-async def download_file(request: Request, file_id: int) -> RangedResponse:
+async def download_file(request: Request, file_id: FromPath[int]) -> RangedResponse:
     actor = await request.media_actor()
     return await _send(request, actor, await _own(request, actor, file_id))
 
 
 @route("/uploads/files/{name:str}", **download("The file's bytes", tag="files"))
-async def uploaded_file(request: Request, name: str) -> RangedResponse:
+async def uploaded_file(request: Request, name: FromPath[str]) -> RangedResponse:
     actor = await request.media_actor()
     match = _NAME.fullmatch(name)
     if match is None:

@@ -1,6 +1,7 @@
 """``/products/{id}/files`` and ``/files``: invoices, manuals and pictures of one's own gear."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.document_form import DOCUMENT_FORM, received_document
@@ -23,7 +24,7 @@ from talas.domains.files.schemas import File, UploadedFile
         errors=(404, 409, 415, 507),
     ),
 )
-async def upload_file(request: Request, product_id: int) -> Envelope[UploadedFile]:
+async def upload_file(request: Request, product_id: FromPath[int]) -> Envelope[UploadedFile]:
     """``product_id`` is the id of one's own gear, as ``/user-products`` gives it."""
     actor = await request.actor()
     max_size = request.settings.files.max_file_size
@@ -43,7 +44,7 @@ async def upload_file(request: Request, product_id: int) -> Envelope[UploadedFil
     "/products/{product_id:int}/files",
     **describe("The files of a piece of one's gear", tag="files", query=PAGE_QUERY, errors=(404,)),
 )
-async def list_files(request: Request, product_id: int) -> Paged[File]:
+async def list_files(request: Request, product_id: FromPath[int]) -> Paged[File]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -56,7 +57,7 @@ async def list_files(request: Request, product_id: int) -> Paged[File]:
     status_code=200,
     **describe("Delete one of one's own files", tag="files", errors=(404,)),
 )
-async def delete_file(request: Request, file_id: int) -> Acknowledged:
+async def delete_file(request: Request, file_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.delete_file(conn, actor.user_id, file_id)

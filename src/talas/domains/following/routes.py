@@ -1,6 +1,7 @@
 """``/users/{user_id}/follow``, its lists, and ``/feed``."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Envelope, Paged, ok
@@ -16,7 +17,7 @@ from talas.domains.following.sql import FollowRow
     "/users/{user_id:int}/follow",
     **describe("Follow a user", tag="following", errors=(403, 404)),
 )
-async def follow(request: Request, user_id: int) -> Envelope[FollowState]:
+async def follow(request: Request, user_id: FromPath[int]) -> Envelope[FollowState]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         state = await service.follow(conn, actor, user_id)
@@ -28,7 +29,7 @@ async def follow(request: Request, user_id: int) -> Envelope[FollowState]:
     status_code=200,
     **describe("Follow a user no longer", tag="following", errors=(404,)),
 )
-async def unfollow(request: Request, user_id: int) -> Envelope[FollowState]:
+async def unfollow(request: Request, user_id: FromPath[int]) -> Envelope[FollowState]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         state = await service.unfollow(conn, actor, user_id)
@@ -39,7 +40,7 @@ async def unfollow(request: Request, user_id: int) -> Envelope[FollowState]:
     "/users/{user_id:int}/follow",
     **describe("Whether one follows a user, and how many do", tag="following", errors=(404,)),
 )
-async def show_follow(request: Request, user_id: int) -> Envelope[FollowState]:
+async def show_follow(request: Request, user_id: FromPath[int]) -> Envelope[FollowState]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.get_state(conn, actor, user_id))
@@ -54,7 +55,7 @@ async def show_follow(request: Request, user_id: int) -> Envelope[FollowState]:
         errors=(404,),
     ),
 )
-async def list_followers(request: Request, user_id: int) -> Paged[FollowRow]:
+async def list_followers(request: Request, user_id: FromPath[int]) -> Paged[FollowRow]:
     await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -71,7 +72,7 @@ async def list_followers(request: Request, user_id: int) -> Paged[FollowRow]:
         errors=(404,),
     ),
 )
-async def list_following(request: Request, user_id: int) -> Paged[FollowRow]:
+async def list_following(request: Request, user_id: FromPath[int]) -> Paged[FollowRow]:
     await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:

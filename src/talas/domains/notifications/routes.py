@@ -1,6 +1,7 @@
 """``/notifications``: what concerned the caller while they were not there."""
 
 from litestar import get, put
+from litestar.params import FromPath
 from msgspec import UNSET
 
 from talas.core.http.describe import PAGE_QUERY, choice_query, describe
@@ -49,7 +50,7 @@ async def count_unread(request: Request) -> Envelope[UnreadCount]:
     "/notifications/{notification_id:int}/read",
     **describe("Mark a notification as read", tag="notifications", errors=(404,)),
 )
-async def mark_read(request: Request, notification_id: int) -> Acknowledged:
+async def mark_read(request: Request, notification_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.mark_read(conn, actor.user_id, notification_id)

@@ -1,6 +1,7 @@
 """``/playlists``: made, listed, changed and taken away."""
 
 from litestar import delete, get, post, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import (
     PAGE_QUERY,
@@ -65,7 +66,7 @@ async def create_playlist(request: Request) -> Envelope[OrderedPlaylist]:
     "/playlists/{playlist_id:int}",
     **describe("One playlist, with its order", tag="playlists", errors=(404,)),
 )
-async def get_playlist(request: Request, playlist_id: int) -> Envelope[OrderedPlaylist]:
+async def get_playlist(request: Request, playlist_id: FromPath[int]) -> Envelope[OrderedPlaylist]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.get_playlist(conn, actor.user_id, playlist_id))
@@ -77,7 +78,9 @@ async def get_playlist(request: Request, playlist_id: int) -> Envelope[OrderedPl
         "Change one's own playlist", tag="playlists", body=PlaylistChange, errors=(403, 404)
     ),
 )
-async def update_playlist(request: Request, playlist_id: int) -> Envelope[OrderedPlaylist]:
+async def update_playlist(
+    request: Request, playlist_id: FromPath[int]
+) -> Envelope[OrderedPlaylist]:
     actor = await request.actor()
     change = await request.body_as(PlaylistChange)
     async with request.db.transaction() as conn:
@@ -90,7 +93,7 @@ async def update_playlist(request: Request, playlist_id: int) -> Envelope[Ordere
     status_code=200,
     **describe("Delete one's own playlist", tag="playlists", errors=(403, 404)),
 )
-async def delete_playlist(request: Request, playlist_id: int) -> Acknowledged:
+async def delete_playlist(request: Request, playlist_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.delete_playlist(conn, actor, playlist_id)

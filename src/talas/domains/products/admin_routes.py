@@ -1,6 +1,7 @@
 """``/admin/products`` and ``/admin/categories``: who keeps the catalogue."""
 
 from litestar import delete, get, post, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import (
     PAGE_QUERY,
@@ -74,7 +75,7 @@ async def create_product(request: Request) -> Envelope[Product]:
     "/admin/products/{product_id:int}",
     **describe("Change a product", tag="admin", body=ProductChange, errors=(403, 404)),
 )
-async def update_product(request: Request, product_id: int) -> Envelope[Product]:
+async def update_product(request: Request, product_id: FromPath[int]) -> Envelope[Product]:
     by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(ProductChange)
     async with request.db.transaction() as conn:
@@ -87,7 +88,7 @@ async def update_product(request: Request, product_id: int) -> Envelope[Product]
     status_code=200,
     **describe("Delete a product that nobody owns", tag="admin", errors=(403, 404, 409)),
 )
-async def delete_product(request: Request, product_id: int) -> Acknowledged:
+async def delete_product(request: Request, product_id: FromPath[int]) -> Acknowledged:
     by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
         await service.delete_product(conn, by, product_id)
@@ -110,7 +111,7 @@ async def create_category(request: Request) -> Envelope[Category]:
     "/admin/categories/{category_id:int}",
     **describe("Change a category", tag="admin", body=CategoryChange, errors=(403, 404, 409)),
 )
-async def update_category(request: Request, category_id: int) -> Envelope[Category]:
+async def update_category(request: Request, category_id: FromPath[int]) -> Envelope[Category]:
     by = await acting(request, Permission.MANAGE_CATALOGUE)
     body = await request.body_as(CategoryChange)
     async with request.db.transaction() as conn:
@@ -123,7 +124,7 @@ async def update_category(request: Request, category_id: int) -> Envelope[Catego
     status_code=200,
     **describe("Delete a category without products", tag="admin", errors=(403, 404, 409)),
 )
-async def delete_category(request: Request, category_id: int) -> Acknowledged:
+async def delete_category(request: Request, category_id: FromPath[int]) -> Acknowledged:
     by = await acting(request, Permission.MANAGE_CATALOGUE)
     async with request.db.transaction() as conn:
         await service.delete_category(conn, by, category_id)

@@ -1,6 +1,7 @@
 """``/products`` and ``/categories``: the catalogue as everybody sees it, without a token."""
 
 from litestar import get
+from litestar.params import FromPath
 
 from talas.core.http.describe import (
     PAGE_QUERY,
@@ -83,7 +84,7 @@ async def find_products(request: Request) -> Envelope[list[FoundProduct]]:
     "/products/{product_id:int}",
     **describe("One product", tag="products", public=True, errors=(404,)),
 )
-async def show_product(request: Request, product_id: int) -> Envelope[Product]:
+async def show_product(request: Request, product_id: FromPath[int]) -> Envelope[Product]:
     async with request.db.connection() as conn:
         return ok(await access.load_active_product(conn, product_id))
 

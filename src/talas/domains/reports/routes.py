@@ -1,6 +1,7 @@
 """``/reports`` for everybody, ``/admin/reports`` for moderators."""
 
 from litestar import get, post, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, choice_query, describe
 from talas.core.http.envelope import Envelope, Paged, ok
@@ -63,7 +64,7 @@ async def list_reports(request: Request) -> Paged[Report]:
 
 
 @get("/admin/reports/{report_id:int}", **describe("One report", tag="reports", errors=(403, 404)))
-async def show_report(request: Request, report_id: int) -> Envelope[Report]:
+async def show_report(request: Request, report_id: FromPath[int]) -> Envelope[Report]:
     (await request.actor()).require(Permission.HANDLE_REPORTS)
     async with request.db.connection() as conn:
         return ok(await service.load_report(conn, report_id))
@@ -78,7 +79,7 @@ async def show_report(request: Request, report_id: int) -> Envelope[Report]:
         errors=(403, 404, 409),
     ),
 )
-async def update_report(request: Request, report_id: int) -> Envelope[Report]:
+async def update_report(request: Request, report_id: FromPath[int]) -> Envelope[Report]:
     by = await acting(request, Permission.HANDLE_REPORTS)
     change = await request.body_as(ReportChange)
     async with request.db.transaction() as conn:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from litestar import Response, route
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.audio.fragmented_mp4 import init_segment
 from talas.core.errors import NotFound
@@ -40,7 +41,7 @@ _CODECS = ("flac",)
         query=(choice_query("codecs", "Offer it lossless too", _CODECS),),
     ),
 )
-async def master(request: Request, track_id: int) -> RangedResponse:
+async def master(request: Request, track_id: FromPath[int]) -> RangedResponse:
     recording = await _recording(request, track_id)
     lossless = parse_choice("codecs", request.query_params.get("codecs"), _CODECS) is not None
     text = master_playlist(recording.analysed(), lossless=lossless, query=_query(request))
@@ -51,7 +52,9 @@ async def master(request: Request, track_id: int) -> RangedResponse:
     "/tracks/{track_id:int}/hls/{rendition:str}/index.m3u8",
     **download("The segments of a rendition", tag="streaming", whole=_PLAYLIST),
 )
-async def index(request: Request, track_id: int, rendition: str) -> RangedResponse:
+async def index(
+    request: Request, track_id: FromPath[int], rendition: FromPath[str]
+) -> RangedResponse:
     recording = await _recording(request, track_id)
     rendition_of(recording, rendition)
     text = media_playlist(recording.analysed(), query=_query(request))
@@ -62,7 +65,9 @@ async def index(request: Request, track_id: int, rendition: str) -> RangedRespon
     "/tracks/{track_id:int}/hls/{rendition:str}/init.mp4",
     **download("What a decoder must know of a rendition", tag="streaming"),
 )
-async def init(request: Request, track_id: int, rendition: str) -> RangedResponse:
+async def init(
+    request: Request, track_id: FromPath[int], rendition: FromPath[str]
+) -> RangedResponse:
     recording = await _recording(request, track_id)
     return _bytes(request, recording, init_segment(rendition_of(recording, rendition)), _MEDIA)
 
@@ -71,7 +76,9 @@ async def init(request: Request, track_id: int, rendition: str) -> RangedRespons
     "/tracks/{track_id:int}/hls/{rendition:str}/{segment:str}",
     **download("A segment: 0.m4s, 1.m4s, …", tag="streaming", errors=(507,)),
 )
-async def segment(request: Request, track_id: int, rendition: str, segment: str) -> Response[None]:
+async def segment(
+    request: Request, track_id: FromPath[int], rendition: FromPath[str], segment: FromPath[str]
+) -> Response[None]:
     recording = await _recording(request, track_id)
     chosen = rendition_of(recording, rendition)
     match = _NUMBERED.fullmatch(segment)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from litestar import Response, route
+from litestar.params import FromPath
 
 from talas.audio.encoding_orders import BITRATES
 from talas.core.errors import NotFound
@@ -44,7 +45,7 @@ _TRANSCODE: tuple[Query, ...] = (
         errors=(507,),
     ),
 )
-async def stream(request: Request, track_id: int) -> Response[None]:
+async def stream(request: Request, track_id: FromPath[int]) -> Response[None]:
     actor = await request.media_actor()
     wanted = read_wanted(request.query_params)
     recording = await _recording(request, actor, track_id)
@@ -54,7 +55,7 @@ async def stream(request: Request, track_id: int) -> Response[None]:
 
 
 @route("/uploads/tracks/{name:str}", **download("The original's bytes", tag="tracks"))
-async def original_file(request: Request, name: str) -> RangedResponse:
+async def original_file(request: Request, name: FromPath[str]) -> RangedResponse:
     track_id, ending = numbered_name(name)
     actor = await request.media_actor()
     recording = await _recording(request, actor, track_id)

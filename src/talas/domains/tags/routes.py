@@ -1,6 +1,7 @@
 """``/tags``: the words that tracks are found under."""
 
 from litestar import delete, get, post, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe, int_query, text_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -45,7 +46,7 @@ async def find_tags(request: Request) -> Envelope[list[Tag]]:
     "/tags/{tag_id:int}",
     **describe("Rename a tag", tag="tags", body=TagRenaming, errors=(403, 404, 409)),
 )
-async def rename_tag(request: Request, tag_id: int) -> Envelope[Tag]:
+async def rename_tag(request: Request, tag_id: FromPath[int]) -> Envelope[Tag]:
     by = await acting(request, Permission.MODERATE_TAGS)
     body = await request.body_as(TagRenaming)
     async with request.db.transaction() as conn:
@@ -58,7 +59,7 @@ async def rename_tag(request: Request, tag_id: int) -> Envelope[Tag]:
     status_code=200,
     **describe("Merge a tag into another one", tag="tags", body=TagMerge, errors=(403, 404)),
 )
-async def merge_tag(request: Request, tag_id: int) -> Envelope[Tag]:
+async def merge_tag(request: Request, tag_id: FromPath[int]) -> Envelope[Tag]:
     by = await acting(request, Permission.MODERATE_TAGS)
     body = await request.body_as(TagMerge)
     async with request.db.transaction() as conn:
@@ -71,7 +72,7 @@ async def merge_tag(request: Request, tag_id: int) -> Envelope[Tag]:
     status_code=200,
     **describe("Delete a tag, and take it off every track", tag="tags", errors=(403, 404)),
 )
-async def delete_tag(request: Request, tag_id: int) -> Acknowledged:
+async def delete_tag(request: Request, tag_id: FromPath[int]) -> Acknowledged:
     by = await acting(request, Permission.MODERATE_TAGS)
     async with request.db.transaction() as conn:
         await service.delete_tag(conn, by, tag_id)

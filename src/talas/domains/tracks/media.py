@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import route
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.audio.dat import MOST_POINTS
 from talas.core.errors import NotFound
@@ -27,13 +28,13 @@ _POINTS = (int_query("points", "At most so many points", least=1, most=MOST_POIN
 
 
 @route("/uploads/waveforms/{name:str}", **download("The waveform as a picture", tag="tracks"))
-async def waveform_picture(request: Request, name: str) -> RangedResponse:
+async def waveform_picture(request: Request, name: FromPath[str]) -> RangedResponse:
     track = await _ready(request, _id_of_name(name, "png"))
     return await _small(request, track, WAVEFORM_PNG, "image/png")
 
 
 @route("/uploads/covers/{name:str}", **download("The cover", tag="tracks"))
-async def cover(request: Request, name: str) -> RangedResponse:
+async def cover(request: Request, name: FromPath[str]) -> RangedResponse:
     track = await _visible(request, await request.media_actor(), _id_of_name(name, "jpg"))
     if not track.has_cover:
         raise NotFound("The track has no cover")
@@ -49,7 +50,7 @@ async def cover(request: Request, name: str) -> RangedResponse:
         query=_POINTS,
     ),
 )
-async def waveform_json(request: Request, track_id: int) -> RangedResponse:
+async def waveform_json(request: Request, track_id: FromPath[int]) -> RangedResponse:
     return await _waveform(request, track_id, "json", "application/json")
 
 
@@ -57,7 +58,7 @@ async def waveform_json(request: Request, track_id: int) -> RangedResponse:
     "/tracks/{track_id:int}/waveform.dat",
     **download("The waveform as audiowaveform's binary, version 2", tag="tracks", query=_POINTS),
 )
-async def waveform_binary(request: Request, track_id: int) -> RangedResponse:
+async def waveform_binary(request: Request, track_id: FromPath[int]) -> RangedResponse:
     return await _waveform(request, track_id, "dat", "application/octet-stream")
 
 

@@ -3,6 +3,7 @@
 from litestar import delete, get, post, put
 from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath
 
 from talas.core.http.describe import (
     PAGE_QUERY,
@@ -93,7 +94,7 @@ async def list_tracks(request: Request) -> Paged[Track]:
 
 
 @get("/tracks/{track_id:int}", **describe("One track", tag="tracks", errors=(404,)))
-async def get_track(request: Request, track_id: int) -> Envelope[Track]:
+async def get_track(request: Request, track_id: FromPath[int]) -> Envelope[Track]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         track = await access.load_track(conn, actor.user_id, track_id)
@@ -104,7 +105,7 @@ async def get_track(request: Request, track_id: int) -> Envelope[Track]:
     "/tracks/{track_id:int}",
     **describe("Change one's own track", tag="tracks", body=TrackChange, errors=(403, 404)),
 )
-async def update_track(request: Request, track_id: int) -> Envelope[Track]:
+async def update_track(request: Request, track_id: FromPath[int]) -> Envelope[Track]:
     actor = await request.actor()
     change = await request.body_as(TrackChange)
     async with request.db.transaction() as conn:
@@ -117,7 +118,7 @@ async def update_track(request: Request, track_id: int) -> Envelope[Track]:
     status_code=200,
     **describe("Delete one's own track and its files", tag="tracks", errors=(403, 404)),
 )
-async def delete_track(request: Request, track_id: int) -> Acknowledged:
+async def delete_track(request: Request, track_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.delete_track(conn, actor, track_id)

@@ -5,6 +5,7 @@ import hashlib
 
 from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, choice_query, describe, int_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -112,7 +113,7 @@ async def show_calendar(request: Request) -> Response[bytes]:
     "/user-products/{gear_id:int}",
     **describe("One piece of one's gear", tag="gear", errors=(404,)),
 )
-async def show_gear(request: Request, gear_id: int) -> Envelope[Gear]:
+async def show_gear(request: Request, gear_id: FromPath[int]) -> Envelope[Gear]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await access.load_own_gear(conn, actor.user_id, gear_id))
@@ -122,7 +123,7 @@ async def show_gear(request: Request, gear_id: int) -> Envelope[Gear]:
     "/user-products/{gear_id:int}",
     **describe("Change a piece of one's gear", tag="gear", body=GearChange, errors=(404,)),
 )
-async def update_gear(request: Request, gear_id: int) -> Envelope[Gear]:
+async def update_gear(request: Request, gear_id: FromPath[int]) -> Envelope[Gear]:
     actor = await request.actor()
     change = await request.body_as(GearChange)
     async with request.db.transaction() as conn:
@@ -140,7 +141,7 @@ async def update_gear(request: Request, gear_id: int) -> Envelope[Gear]:
         query=(choice_query("force", "Whether its files are deleted too", FORCE),),
     ),
 )
-async def delete_gear(request: Request, gear_id: int) -> Acknowledged:
+async def delete_gear(request: Request, gear_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     force = parse_choice("force", request.query_params.get("force"), FORCE) == "true"
     async with request.db.transaction() as conn:

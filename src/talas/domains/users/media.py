@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from litestar import route
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.errors import NotFound
 from talas.core.http.downloads import SEALED, download
@@ -30,7 +31,7 @@ _PICTURE = ResponseSpec(
     "/uploads/avatars/{name:str}",
     **download("The picture of a user", tag="users", whole=_PICTURE),
 )
-async def show_avatar(request: Request, name: str) -> RangedResponse:
+async def show_avatar(request: Request, name: FromPath[str]) -> RangedResponse:
     await request.media_actor()
     match = _NAME.fullmatch(name)
     if match is None:

@@ -3,6 +3,7 @@
 from litestar import delete, get, put
 from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath
 
 from talas.core.errors import FieldError, InvalidData
 from talas.core.http.describe import PAGE_QUERY, describe, text_query
@@ -61,7 +62,7 @@ async def list_others(request: Request) -> Paged[UserSummary]:
 
 
 @get("/users/{user_id:int}", **describe("One user", tag="users", errors=(404,)))
-async def show_user(request: Request, user_id: int) -> Envelope[UserProfile]:
+async def show_user(request: Request, user_id: FromPath[int]) -> Envelope[UserProfile]:
     await request.actor()
     async with request.db.connection() as conn:
         return ok(await access.load_user(conn, user_id))

@@ -1,6 +1,7 @@
 """An attachment's bytes. For media elements of browsers a token in the address does."""
 
 from litestar import route
+from litestar.params import FromPath
 
 from talas.core.http.downloads import Attachment, download, send_attachment
 from talas.core.http.ranges import RangedResponse
@@ -13,7 +14,7 @@ from talas.domains.chat.attachments.formats import SHOWN_KINDS
     "/chat/attachments/{attachment_id:int}/download",
     **download("The bytes of what a message carries", tag="chat"),
 )
-async def download_attachment(request: Request, attachment_id: int) -> RangedResponse:
+async def download_attachment(request: Request, attachment_id: FromPath[int]) -> RangedResponse:
     """For who uploaded it, and who may see a message that carries it."""
     actor = await request.media_actor()
     async with request.db.connection() as conn:

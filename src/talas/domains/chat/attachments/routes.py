@@ -3,6 +3,7 @@
 from litestar import delete, get, post
 from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath
 
 from talas.core.formats.documents import DocumentInspector
 from talas.core.formats.metadata import without_metadata
@@ -60,7 +61,7 @@ async def list_attachments(request: Request) -> Paged[OwnAttachment]:
     status_code=200,
     **describe("Delete an upload that no message carries", tag="chat", errors=(404, 409)),
 )
-async def delete_attachment(request: Request, attachment_id: int) -> Acknowledged:
+async def delete_attachment(request: Request, attachment_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.delete_upload(conn, actor.user_id, attachment_id)

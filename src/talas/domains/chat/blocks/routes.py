@@ -1,6 +1,7 @@
 """``/users/{user_id}/block`` and ``/users/me/blocks``."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Acknowledged, Paged
@@ -14,7 +15,7 @@ from talas.domains.chat.blocks.sql import Blocked
     "/users/{user_id:int}/block",
     **describe("Refuse direct messages from a user", tag="chat", errors=(403, 404)),
 )
-async def block(request: Request, user_id: int) -> Acknowledged:
+async def block(request: Request, user_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.block(conn, actor, user_id)
@@ -26,7 +27,7 @@ async def block(request: Request, user_id: int) -> Acknowledged:
     status_code=200,
     **describe("Take direct messages from a user again", tag="chat", errors=(404,)),
 )
-async def unblock(request: Request, user_id: int) -> Acknowledged:
+async def unblock(request: Request, user_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.unblock(conn, actor, user_id)

@@ -2,6 +2,7 @@
 
 from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.http.describe import describe
 from talas.core.http.envelope import Acknowledged, Envelope, ok
@@ -23,7 +24,7 @@ _HAD = "One was a member already; no use is spent"
         errors=(403, 404, 409),
     ),
 )
-async def make_invite(request: Request, room: str) -> Envelope[MadeInvite]:
+async def make_invite(request: Request, room: FromPath[str]) -> Envelope[MadeInvite]:
     actor = await request.actor()
     body = await request.body_as(NewInvite)
     async with request.db.transaction() as conn:
@@ -37,7 +38,7 @@ async def make_invite(request: Request, room: str) -> Envelope[MadeInvite]:
         "A room's invitations that have not expired, newest first", tag="chat", errors=(403, 404)
     ),
 )
-async def list_invites(request: Request, room: str) -> Envelope[list[Invite]]:
+async def list_invites(request: Request, room: FromPath[str]) -> Envelope[list[Invite]]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.list_invites(conn, actor, room))
@@ -48,7 +49,9 @@ async def list_invites(request: Request, room: str) -> Envelope[list[Invite]]:
     status_code=200,
     **describe("Take an invitation back; who came by it stays", tag="chat", errors=(403, 404)),
 )
-async def take_back(request: Request, room: str, invite_id: int) -> Acknowledged:
+async def take_back(
+    request: Request, room: FromPath[str], invite_id: FromPath[int]
+) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.take_back(conn, actor, room, invite_id)
@@ -61,7 +64,7 @@ async def take_back(request: Request, room: str, invite_id: int) -> Acknowledged
         "What an invitation leads to, for who holds its token", tag="chat", errors=(403, 404)
     ),
 )
-async def look_at(request: Request, token: str) -> Envelope[InvitedTo]:
+async def look_at(request: Request, token: FromPath[str]) -> Envelope[InvitedTo]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.look_at(conn, actor, token))
@@ -78,7 +81,7 @@ async def look_at(request: Request, token: str) -> Envelope[InvitedTo]:
         },
     ),
 )
-async def accept(request: Request, token: str) -> Response[Envelope[DetailedRoom]]:
+async def accept(request: Request, token: FromPath[str]) -> Response[Envelope[DetailedRoom]]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         room, is_new = await service.accept(conn, actor, token)

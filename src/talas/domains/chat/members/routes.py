@@ -2,6 +2,7 @@
 
 from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -23,7 +24,7 @@ _HAD = "Who joins was a member already"
         errors=(404,),
     ),
 )
-async def list_members(request: Request, room: str) -> Paged[Member]:
+async def list_members(request: Request, room: FromPath[str]) -> Paged[Member]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -41,7 +42,7 @@ async def list_members(request: Request, room: str) -> Paged[Member]:
         responses={200: ResponseSpec(Envelope[Member], description=_HAD, generate_examples=False)},
     ),
 )
-async def add_member(request: Request, room: str) -> Response[Envelope[Member]]:
+async def add_member(request: Request, room: FromPath[str]) -> Response[Envelope[Member]]:
     actor = await request.actor()
     body = await request.body_as(NewMember)
     async with request.db.transaction() as conn:
@@ -61,7 +62,9 @@ async def add_member(request: Request, room: str) -> Response[Envelope[Member]]:
         errors=(403, 404, 409),
     ),
 )
-async def change_member(request: Request, room: str, user_id: int) -> Envelope[Member]:
+async def change_member(
+    request: Request, room: FromPath[str], user_id: FromPath[int]
+) -> Envelope[Member]:
     actor = await request.actor()
     body = await request.body_as(MemberChange)
     async with request.db.transaction() as conn:
@@ -80,7 +83,9 @@ async def change_member(request: Request, room: str, user_id: int) -> Envelope[M
         errors=(403, 404),
     ),
 )
-async def remove_member(request: Request, room: str, user_id: int) -> Acknowledged:
+async def remove_member(
+    request: Request, room: FromPath[str], user_id: FromPath[int]
+) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         if user_id == actor.user_id:
@@ -99,7 +104,7 @@ async def remove_member(request: Request, room: str, user_id: int) -> Acknowledg
         errors=(404,),
     ),
 )
-async def leave(request: Request, room: str) -> Acknowledged:
+async def leave(request: Request, room: FromPath[str]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await leaving.leave(conn, actor, room)

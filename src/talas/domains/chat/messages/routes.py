@@ -1,6 +1,7 @@
 """``/chat/messages``, pins and mentions over HTTP."""
 
 from litestar import delete, get, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe, text_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -17,7 +18,7 @@ from talas.domains.chat.schemas import HistoryMessage
     "/chat/messages/{message_id:int}",
     **describe("One message that one may see", tag="chat", errors=(404,)),
 )
-async def show_message(request: Request, message_id: int) -> Envelope[PlacedMessage]:
+async def show_message(request: Request, message_id: FromPath[int]) -> Envelope[PlacedMessage]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.show_message(conn, actor, message_id))
@@ -27,7 +28,7 @@ async def show_message(request: Request, message_id: int) -> Envelope[PlacedMess
     "/chat/messages/{message_id:int}",
     **describe("Edit one's own message", tag="chat", body=EditMessage, errors=(403, 404, 409)),
 )
-async def edit_message(request: Request, message_id: int) -> Envelope[PlacedMessage]:
+async def edit_message(request: Request, message_id: FromPath[int]) -> Envelope[PlacedMessage]:
     actor = await request.actor()
     body = await request.body_as(EditMessage)
     async with request.db.transaction() as conn:
@@ -41,7 +42,7 @@ async def edit_message(request: Request, message_id: int) -> Envelope[PlacedMess
     status_code=200,
     **describe("Delete a message: one's own, or as a moderator", tag="chat", errors=(403, 404)),
 )
-async def delete_message(request: Request, message_id: int) -> Acknowledged:
+async def delete_message(request: Request, message_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.delete_message(conn, actor, message_id, address=request.client_address)
@@ -52,7 +53,7 @@ async def delete_message(request: Request, message_id: int) -> Acknowledged:
     "/chat/messages/{message_id:int}/edits",
     **describe("What a message said before, oldest first", tag="chat", errors=(404,)),
 )
-async def list_edits(request: Request, message_id: int) -> Envelope[list[EarlierContent]]:
+async def list_edits(request: Request, message_id: FromPath[int]) -> Envelope[list[EarlierContent]]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.list_edits(conn, actor, message_id))
@@ -67,7 +68,7 @@ async def list_edits(request: Request, message_id: int) -> Envelope[list[Earlier
         errors=(404,),
     ),
 )
-async def list_reactions(request: Request, message_id: int) -> Paged[Reacting]:
+async def list_reactions(request: Request, message_id: FromPath[int]) -> Paged[Reacting]:
     actor = await request.actor()
     page, emoji = request.read_page(), request.query_params.get("emoji")
     async with request.db.connection() as conn:
@@ -79,7 +80,7 @@ async def list_reactions(request: Request, message_id: int) -> Paged[Reacting]:
     "/chat/messages/{message_id:int}/reactions/{emoji:str}",
     **describe("React to a message with an emoji", tag="chat", errors=(403, 404, 409)),
 )
-async def react(request: Request, message_id: int, emoji: str) -> Acknowledged:
+async def react(request: Request, message_id: FromPath[int], emoji: FromPath[str]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.react(conn, actor, message_id, emoji)
@@ -91,7 +92,9 @@ async def react(request: Request, message_id: int, emoji: str) -> Acknowledged:
     status_code=200,
     **describe("Take back one's reaction", tag="chat", errors=(403, 404, 409)),
 )
-async def unreact(request: Request, message_id: int, emoji: str) -> Acknowledged:
+async def unreact(
+    request: Request, message_id: FromPath[int], emoji: FromPath[str]
+) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.unreact(conn, actor, message_id, emoji)
@@ -102,7 +105,7 @@ async def unreact(request: Request, message_id: int, emoji: str) -> Acknowledged
     "/chat/messages/{message_id:int}/pin",
     **describe("Pin a message", tag="chat", errors=(403, 404, 409)),
 )
-async def pin(request: Request, message_id: int) -> Acknowledged:
+async def pin(request: Request, message_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.pin(conn, actor, message_id)
@@ -114,7 +117,7 @@ async def pin(request: Request, message_id: int) -> Acknowledged:
     status_code=200,
     **describe("Unpin a message", tag="chat", errors=(403, 404, 409)),
 )
-async def unpin(request: Request, message_id: int) -> Acknowledged:
+async def unpin(request: Request, message_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.unpin(conn, actor, message_id)
@@ -125,7 +128,7 @@ async def unpin(request: Request, message_id: int) -> Acknowledged:
     "/chat/rooms/{room:str}/pins",
     **describe("A room's pinned messages, pinned last first", tag="chat", errors=(404,)),
 )
-async def list_room_pins(request: Request, room: str) -> Envelope[list[HistoryMessage]]:
+async def list_room_pins(request: Request, room: FromPath[str]) -> Envelope[list[HistoryMessage]]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.list_room_pins(conn, actor, room))
@@ -135,7 +138,9 @@ async def list_room_pins(request: Request, room: str) -> Envelope[list[HistoryMe
     "/chat/dm/{user_id:int}/pins",
     **describe("Pinned messages to and from a user", tag="chat", errors=(404,)),
 )
-async def list_direct_pins(request: Request, user_id: int) -> Envelope[list[HistoryMessage]]:
+async def list_direct_pins(
+    request: Request, user_id: FromPath[int]
+) -> Envelope[list[HistoryMessage]]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.list_direct_pins(conn, actor, user_id))

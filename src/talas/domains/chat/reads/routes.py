@@ -1,6 +1,7 @@
 """Read marks and preferences over HTTP."""
 
 from litestar import get, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import describe
 from talas.core.http.envelope import Envelope, ok
@@ -14,7 +15,7 @@ from talas.domains.chat.reads.sql import Preferences
     "/chat/rooms/{room:str}/read",
     **describe("Mark a room as read", tag="chat", body=ReadUpTo, errors=(403, 404)),
 )
-async def read_room(request: Request, room: str) -> Envelope[ReadMark]:
+async def read_room(request: Request, room: FromPath[str]) -> Envelope[ReadMark]:
     actor = await request.actor()
     body = await request.body_as(ReadUpTo)
     async with request.db.transaction() as conn:
@@ -25,7 +26,7 @@ async def read_room(request: Request, room: str) -> Envelope[ReadMark]:
     "/chat/dm/{user_id:int}/read",
     **describe("Mark a conversation as read", tag="chat", body=ReadUpTo, errors=(404,)),
 )
-async def read_conversation(request: Request, user_id: int) -> Envelope[ReadMark]:
+async def read_conversation(request: Request, user_id: FromPath[int]) -> Envelope[ReadMark]:
     actor = await request.actor()
     body = await request.body_as(ReadUpTo)
     async with request.db.transaction() as conn:

@@ -1,6 +1,7 @@
 """``/chat/rooms``: rooms over HTTP."""
 
 from litestar import delete, get, post, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe, text_query
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -38,7 +39,7 @@ async def create_room(request: Request) -> Envelope[ListedRoom]:
 
 
 @get("/chat/rooms/{room:str}", **describe("A room", tag="chat", errors=(404,)))
-async def read_room(request: Request, room: str) -> Envelope[DetailedRoom]:
+async def read_room(request: Request, room: FromPath[str]) -> Envelope[DetailedRoom]:
     actor = await request.actor()
     async with request.db.connection() as conn:
         return ok(await service.read_room(conn, actor, room))
@@ -53,7 +54,7 @@ async def read_room(request: Request, room: str) -> Envelope[DetailedRoom]:
         errors=(403, 404, 409),
     ),
 )
-async def change_room(request: Request, room: str) -> Envelope[DetailedRoom]:
+async def change_room(request: Request, room: FromPath[str]) -> Envelope[DetailedRoom]:
     actor = await request.actor()
     body = await request.body_as(RoomChange)
     async with request.db.transaction() as conn:
@@ -72,7 +73,7 @@ async def change_room(request: Request, room: str) -> Envelope[DetailedRoom]:
         errors=(403, 404, 409),
     ),
 )
-async def delete_room(request: Request, room: str) -> Acknowledged:
+async def delete_room(request: Request, room: FromPath[str]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await deletion.delete_room(conn, actor, room, address=request.client_address)

@@ -1,6 +1,7 @@
 """``/tracks/{track_id}/comments``."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, choice_query, describe
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -22,7 +23,7 @@ from talas.domains.listening.comments.schemas import Comment, NewComment
         errors=(404,),
     ),
 )
-async def list_comments(request: Request, track_id: int) -> Paged[Comment]:
+async def list_comments(request: Request, track_id: FromPath[int]) -> Paged[Comment]:
     actor = await request.actor()
     page, query = request.read_page(), request.query_params
     sort = parse_choice("sort", query.get("sort"), service.SORTS) or service.SORTS[0]
@@ -40,7 +41,7 @@ async def list_comments(request: Request, track_id: int) -> Paged[Comment]:
         errors=(404,),
     ),
 )
-async def create_comment(request: Request, track_id: int) -> Envelope[Comment]:
+async def create_comment(request: Request, track_id: FromPath[int]) -> Envelope[Comment]:
     actor = await request.actor()
     new = await request.body_as(NewComment)
     async with request.db.transaction() as conn:
@@ -55,7 +56,9 @@ async def create_comment(request: Request, track_id: int) -> Envelope[Comment]:
         "Delete one's own comment, or one on one's own track", tag="listening", errors=(403, 404)
     ),
 )
-async def delete_comment(request: Request, track_id: int, comment_id: int) -> Acknowledged:
+async def delete_comment(
+    request: Request, track_id: FromPath[int], comment_id: FromPath[int]
+) -> Acknowledged:
     actor = await request.actor()
     address = request.client_address
     async with request.db.transaction() as conn:

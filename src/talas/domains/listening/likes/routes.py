@@ -1,6 +1,7 @@
 """``/tracks/{track_id}/like`` and ``/users/me/likes``."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Envelope, Paged, ok
@@ -14,7 +15,7 @@ from talas.domains.listening.likes.schemas import LikedTrack, LikeState
     "/tracks/{track_id:int}/like",
     **describe("Like a track", tag="listening", errors=(404,)),
 )
-async def like(request: Request, track_id: int) -> Envelope[LikeState]:
+async def like(request: Request, track_id: FromPath[int]) -> Envelope[LikeState]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         state = await service.like(conn, actor, track_id)
@@ -26,7 +27,7 @@ async def like(request: Request, track_id: int) -> Envelope[LikeState]:
     status_code=200,
     **describe("Like a track no longer", tag="listening", errors=(404,)),
 )
-async def unlike(request: Request, track_id: int) -> Envelope[LikeState]:
+async def unlike(request: Request, track_id: FromPath[int]) -> Envelope[LikeState]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         state = await service.unlike(conn, actor, track_id)

@@ -1,6 +1,7 @@
 """``/tracks/{track_id}/plays`` and ``/users/me/history``."""
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -19,7 +20,7 @@ from talas.domains.listening.plays.schemas import HistoryEntry, Listening, PlayS
         errors=(404,),
     ),
 )
-async def report_play(request: Request, track_id: int) -> Envelope[PlayState]:
+async def report_play(request: Request, track_id: FromPath[int]) -> Envelope[PlayState]:
     actor = await request.actor()
     seconds = (await request.body_as(Listening)).seconds
     async with request.db.transaction() as conn:
@@ -56,7 +57,7 @@ async def clear_history(request: Request) -> Acknowledged:
     status_code=200,
     **describe("Forget one play", tag="listening", errors=(404,)),
 )
-async def forget_play(request: Request, play_id: int) -> Acknowledged:
+async def forget_play(request: Request, play_id: FromPath[int]) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.forget_play(conn, actor, play_id)

@@ -1,6 +1,7 @@
 """``/playlists/{playlist_id}/collaborators``: who works on a playlist."""
 
 from litestar import delete, get, put
+from litestar.params import FromPath
 
 from talas.core.http.describe import PAGE_QUERY, describe
 from talas.core.http.envelope import Acknowledged, Envelope, Paged, ok
@@ -19,7 +20,7 @@ from talas.domains.playlists.collaborators.sql import Collaborator
         errors=(404,),
     ),
 )
-async def list_collaborators(request: Request, playlist_id: int) -> Paged[Collaborator]:
+async def list_collaborators(request: Request, playlist_id: FromPath[int]) -> Paged[Collaborator]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -36,7 +37,7 @@ async def list_collaborators(request: Request, playlist_id: int) -> Paged[Collab
     ),
 )
 async def add_collaborator(
-    request: Request, playlist_id: int, user_id: int
+    request: Request, playlist_id: FromPath[int], user_id: FromPath[int]
 ) -> Envelope[Collaborator]:
     actor = await request.actor()
     async with request.db.transaction() as conn:
@@ -53,7 +54,9 @@ async def add_collaborator(
         errors=(403, 404),
     ),
 )
-async def remove_collaborator(request: Request, playlist_id: int, user_id: int) -> Acknowledged:
+async def remove_collaborator(
+    request: Request, playlist_id: FromPath[int], user_id: FromPath[int]
+) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.remove_collaborator(conn, actor, playlist_id, user_id)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from litestar import delete, get, post, put, route
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from talas.core.filenames import clean_filename
 from talas.core.http.describe import PAGE_QUERY, describe
@@ -32,7 +33,7 @@ _M3U8 = ResponseSpec(
         errors=(404,),
     ),
 )
-async def list_tracks(request: Request, playlist_id: int) -> Paged[PlaylistTrack]:
+async def list_tracks(request: Request, playlist_id: FromPath[int]) -> Paged[PlaylistTrack]:
     actor = await request.actor()
     page = request.read_page()
     async with request.db.connection() as conn:
@@ -49,7 +50,7 @@ async def list_tracks(request: Request, playlist_id: int) -> Paged[PlaylistTrack
         errors=(403, 404, 409),
     ),
 )
-async def replace_tracks(request: Request, playlist_id: int) -> Envelope[OrderedPlaylist]:
+async def replace_tracks(request: Request, playlist_id: FromPath[int]) -> Envelope[OrderedPlaylist]:
     actor = await request.actor()
     body = await request.body_as(NewOrder)
     async with request.db.transaction() as conn:
@@ -66,7 +67,7 @@ async def replace_tracks(request: Request, playlist_id: int) -> Envelope[Ordered
         errors=(403, 404),
     ),
 )
-async def append_tracks(request: Request, playlist_id: int) -> Envelope[OrderedPlaylist]:
+async def append_tracks(request: Request, playlist_id: FromPath[int]) -> Envelope[OrderedPlaylist]:
     actor = await request.actor()
     body = await request.body_as(Addition)
     async with request.db.transaction() as conn:
@@ -83,7 +84,9 @@ async def append_tracks(request: Request, playlist_id: int) -> Envelope[OrderedP
         errors=(403, 404),
     ),
 )
-async def remove_entry(request: Request, playlist_id: int, entry_id: int) -> Acknowledged:
+async def remove_entry(
+    request: Request, playlist_id: FromPath[int], entry_id: FromPath[int]
+) -> Acknowledged:
     actor = await request.actor()
     async with request.db.transaction() as conn:
         await service.remove_entry(conn, actor, playlist_id, entry_id)
@@ -98,7 +101,7 @@ async def remove_entry(request: Request, playlist_id: int, entry_id: int) -> Ack
         whole=_M3U8,
     ),
 )
-async def export_m3u8(request: Request, playlist_id: int) -> RangedResponse:
+async def export_m3u8(request: Request, playlist_id: FromPath[int]) -> RangedResponse:
     """A media token in the address is put into those of the tracks, since players send no
     header."""
     actor = await request.media_actor()

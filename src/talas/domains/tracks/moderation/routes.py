@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import put
+from litestar.params import FromPath
 
 from talas.core.http.describe import describe
 from talas.core.http.envelope import Acknowledged
@@ -24,7 +25,7 @@ class TrackModeration(msgspec.Struct):
         errors=(403, 404),
     ),
 )
-async def moderate_track(request: Request, track_id: int) -> Acknowledged:
+async def moderate_track(request: Request, track_id: FromPath[int]) -> Acknowledged:
     by = await acting(request, Permission.HIDE_TRACKS)
     hidden = (await request.body_as(TrackModeration)).hidden
     async with request.db.transaction() as conn:

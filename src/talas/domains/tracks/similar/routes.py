@@ -1,6 +1,7 @@
 """``/tracks/{track_id}/similar``."""
 
 from litestar import get
+from litestar.params import FromPath
 
 from talas.core.http.describe import describe, int_query
 from talas.core.http.envelope import Envelope, ok
@@ -26,7 +27,7 @@ DEFAULT_LIMIT = 10
         errors=(404,),
     ),
 )
-async def list_similar(request: Request, track_id: int) -> Envelope[list[SimilarTrack]]:
+async def list_similar(request: Request, track_id: FromPath[int]) -> Envelope[list[SimilarTrack]]:
     actor = await request.actor()
     limit = parse_int(
         "limit",
