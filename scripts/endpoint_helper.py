@@ -4,6 +4,7 @@ Runs on the Python 3 of a fresh machine (3.8 or newer), with its standard librar
 
     endpoint_helper.py json FILE NAME.NAME...    prints a value out of a JSON file
     endpoint_helper.py wav FILE SECONDS          writes a tone that fades in and out
+    endpoint_helper.py admin                     prints what ADMIN_EMAIL signs in with
     endpoint_helper.py chat WS_URL ROOM USER_ID  tokens in TOKEN_A and TOKEN_B; see `chat`
 """
 
@@ -159,6 +160,12 @@ def expect_said(history, content):
         raise Failed(f"expected a history with {content!r}, got: {json.dumps(history)[:300]}")
 
 
+def print_admin():
+    """The body of a sign-in, of ADMIN_EMAIL and ADMIN_PASSWORD."""
+    body = {"email": os.environ["ADMIN_EMAIL"], "password": os.environ.get("ADMIN_PASSWORD", "")}
+    sys.stdout.write(json.dumps(body))
+
+
 def write_wav(path, seconds):
     """16 bit, stereo, 44.1 kHz: 440 Hz left, 660 Hz right."""
     rate = 44100
@@ -194,7 +201,7 @@ def print_value(path, names):
 
 
 def main(command, *arguments):
-    commands = {"json": print_value, "wav": write_wav, "chat": chat}
+    commands = {"json": print_value, "wav": write_wav, "admin": print_admin, "chat": chat}
     try:
         commands[command](*arguments)
     except Failed as error:

@@ -19,7 +19,7 @@ from tests.ports import free_port
 SCRIPT = Path(__file__).parents[2] / "scripts" / "test_endpoints.sh"
 
 
-ADMIN = {"ADMIN_EMAIL": "ada@example.org", "ADMIN_PASSWORD": "correct horse battery"}
+ADMIN = {"ADMIN_EMAIL": "ada@example.org", "ADMIN_PASSWORD": 'correct "horse" \\ batterie é'}
 
 
 def run_script(base_url: str, ws_url: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -91,6 +91,13 @@ def create_admin(database_url: str) -> None:
     command += ["--username", "ada", "--email", ADMIN["ADMIN_EMAIL"], "--password-stdin"]
     environment = {**os.environ, "DATABASE_URL": database_url, "JWT_SECRET": JWT_SECRET}
     subprocess.run(command, env=environment, input=ADMIN["ADMIN_PASSWORD"], text=True, check=True)
+
+
+def test_an_administrator_who_is_none_is_named(serving: tuple[str, str]) -> None:
+    done = run_script(*serving, **ADMIN)
+    assert done.returncode == 1
+    (failed,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert "ADMIN_EMAIL and ADMIN_PASSWORD do not sign in" in failed
 
 
 def test_a_server_that_is_away_gets_a_sentence() -> None:
