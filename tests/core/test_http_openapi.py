@@ -1,5 +1,6 @@
 """The document, and whether every route keeps to it where nobody is signed in."""
 
+import warnings
 from typing import Any
 
 import httpx
@@ -7,6 +8,9 @@ import pytest
 from tests.builders.users import create_user
 from tests.openapi import filled
 from tests.servers import ApiProcess, error_of
+
+from talas.core.http.application import openapi_document
+from talas.entrypoints.api import API_ROUTES, MEDIA_ROUTES
 
 PUBLIC = {
     ("post", "/api/v1/auth/register"),
@@ -33,6 +37,12 @@ def operations(api: ApiProcess) -> list[tuple[str, str, dict[str, Any]]]:
         if path not in PROBES
         for method, operation in described.items()
     ]
+
+
+def test_no_route_is_declared_in_a_way_that_the_framework_will_drop() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        openapi_document(api_routes=API_ROUTES, media_routes=MEDIA_ROUTES)
 
 
 def test_every_route_asks_for_a_token_unless_it_is_described_as_public(api: ApiProcess) -> None:
