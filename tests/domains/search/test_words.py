@@ -7,12 +7,15 @@ import pytest
 import tantivy
 from tests.domains.search.test_relevance import ASKER, CASES, SYNTHS, search, track, tracks
 
+from talas.core.http.pagination import Page
 from talas.domains.search.dictionary import Dictionary, count
 from talas.domains.search.documents import GROUPS, KINDS, document, schema
 from talas.domains.search.entities import Entity
+from talas.domains.search.filters import read_wanted
 from talas.domains.search.highlight import highlight
 from talas.domains.search.queries import exists_in, found_in, read_question
 from talas.domains.search.service import find
+from talas.domains.search.tracks import find_tracks
 from talas.domains.search.words import Level, WordQueries
 
 
@@ -94,6 +97,14 @@ def test_few_letters_are_not_looked_for_where_they_cannot_show() -> None:
     searcher: Any = CountingSearcher(index_of(corpus))
     find(searcher, ("tracks",), read_question("b"), user_id=None, limit=5)
     assert searcher.searches == 1
+
+
+def test_a_page_and_its_total_are_found_at_once() -> None:
+    searcher: Any = CountingSearcher(index_of(tracks("House", "House", "Moon")))
+    found = find_tracks(searcher, read_wanted({"q": "house"}), Page(1, 20), user_id=ASKER)
+    assert (found.ids, found.total, searcher.searches) == ([2, 1], 2, 1)
+    beyond = find_tracks(searcher, read_wanted({"q": "house"}), Page(900, 20), user_id=ASKER)
+    assert (beyond.ids, beyond.total) == ([], 2)
 
 
 def test_many_that_have_a_word_mean_it() -> None:

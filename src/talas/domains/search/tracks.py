@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from tantivy import FieldType, Order, Query, Searcher
+from tantivy import DocAddress, FieldType, Order, Query, Searcher
 
 from talas.core.http.pagination import Page
 from talas.domains.search.analysis import fold
@@ -25,6 +25,7 @@ from talas.domains.search.service import newest_first, with_ids
 from talas.domains.search.words import Level, WordQueries
 
 _DAY_US = 86_400_000_000
+_FAR = 1_000
 _ORDER_FIELDS = {sort: f"by_{sort}" for sort in ("newest", "plays", "likes", "duration")}
 
 
@@ -43,22 +44,25 @@ def find_tracks(searcher: Searcher, wanted: TrackWanted, page: Page, *, user_id:
     them misspelt; else those that have half of them. What the search is narrowed to never makes it
     look for other words.
     """
-    query, total = _query(searcher, wanted, user_id)
-    ids: list[int] = []
-    # What lies before the page takes memory: only where it is there.
-    if page.offset < total:
-        ids = _page_ids(searcher, query, wanted, page)
-    return FoundIds(ids, total, count_facets(searcher, query))
+    matches = _find(searcher, wanted, page, user_id)
+    ids = newest_first(with_ids(searcher, matches.hits)) if matches.hits else []
+    return FoundIds(ids, matches.total, count_facets(searcher, matches.query))
 
 
-def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> tuple[Query, int]:
-    """And how many it matches."""
+class _Matches(msgspec.Struct):
+    """All that a query matches, and of these the page."""
+
+    query: Query
+    total: int
+    hits: list[tuple[Any, DocAddress]]
+
+
+def _find(searcher: Searcher, wanted: TrackWanted, page: Page, user_id: int) -> _Matches:
     groups = tuple(visible_groups(searcher, "tracks", user_id))
     filters = [without_points(query) for query in _filters(wanted)]
     if not wanted.text:
         everything = any_of(everything_in(group, user_id=user_id) for group in groups)
-        query = must(everything, *filters)
-        return query, count(searcher, query)
+        return _look(searcher, must(everything, *filters), wanted, page)
     question = read_question(wanted.text)
     by_group = [WordQueries(Dictionary(searcher, group)) for group in groups]
     for level in _levels(question):
@@ -67,11 +71,22 @@ def _query(searcher: Searcher, wanted: TrackWanted, user_id: int) -> tuple[Query
         if not worth:
             continue
         found = any_of(worth)
-        query = must(found, *filters)
-        total = count(searcher, query)
-        if total or (filters and count(searcher, found)):
-            return query, total
-    return Query.empty_query(), 0
+        matches = _look(searcher, must(found, *filters), wanted, page)
+        if matches.total or (filters and count(searcher, found)):
+            return matches
+    return _Matches(Query.empty_query(), 0, [])
+
+
+def _look(searcher: Searcher, query: Query, wanted: TrackWanted, page: Page) -> _Matches:
+    """At once, but for far pages: what lies before a page takes memory, so only where it is
+    there."""
+    how: dict[str, Any] = {"weight_by_field": "popularity"}
+    if (field := _order_field(wanted)) is not None:
+        how = {"order_by_field": field, "order": Order.Desc}
+    if page.offset > _FAR and (total := count(searcher, query)) <= page.offset:
+        return _Matches(query, total, [])
+    found: Any = searcher.search(query, limit=page.limit, offset=page.offset, **how)
+    return _Matches(query, found.count, found.hits)
 
 
 def _levels(question: Question) -> Iterator[Level]:
@@ -79,14 +94,6 @@ def _levels(question: Question) -> Iterator[Level]:
         partial = (Level.STARTED, Level.NAMED, Level.TYPO_NAMED)
         yield from (level for level in question.levels() if level not in partial)
         yield from question.last_levels()
-
-
-def _page_ids(searcher: Searcher, query: Query, wanted: TrackWanted, page: Page) -> list[int]:
-    how: dict[str, Any] = {"weight_by_field": "popularity"}
-    if (field := _order_field(wanted)) is not None:
-        how = {"order_by_field": field, "order": Order.Desc}
-    hits = searcher.search(query, limit=page.limit, offset=page.offset, count=False, **how).hits
-    return newest_first(with_ids(searcher, hits))
 
 
 def _order_field(wanted: TrackWanted) -> str | None:
