@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import psutil
-from tests.builders.streaming import ENCODER
+from tests.builders.streaming import encoders_of
 
 from talas.audio.renditions import TrackAudio
 from talas.core.disk_cache import ENTRIES, CacheFull, DiskCache
@@ -62,14 +62,8 @@ async def running(
 
 
 def our_encoders() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if ENCODER in _command(child)]
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+    """Those at work."""
+    return encoders_of(psutil.Process())
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -86,13 +86,24 @@ def encodings(api: ApiProcess, kind: str) -> float:
 
 def encoders(api: ApiProcess) -> list[psutil.Process]:
     """Those that run now."""
-    children = psutil.Process(api.process.pid).children(recursive=True)
-    return [child for child in children if _is_encoder(child)]
+    return encoders_of(psutil.Process(api.process.pid))
 
 
-def _is_encoder(process: psutil.Process) -> bool:
+def encoders_of(process: psutil.Process) -> list[psutil.Process]:
+    """Those at work; one that only waits has no file yet."""
+    return [child for child in process.children(recursive=True) if _is_encoder(child, at_work=True)]
+
+
+def waiting_encoders_of(process: psutil.Process) -> list[psutil.Process]:
+    """Those that have been started before there is anything to do."""
+    children = process.children(recursive=True)
+    return [child for child in children if _is_encoder(child, at_work=False)]
+
+
+def _is_encoder(process: psutil.Process, *, at_work: bool) -> bool:
     try:
-        return ENCODER in process.cmdline()
+        has_file = any(file.fd == 0 for file in process.open_files())
+        return ENCODER in process.cmdline() and has_file == at_work
     except psutil.Error:
         return False
 

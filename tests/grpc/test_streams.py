@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from tests.builders.grpc import Listener, StreamProcess, refusal, stream_process
 from tests.builders.products import create_staff
+from tests.builders.streaming import encoders_of
 from tests.builders.tracks import WorkerProcess, ready_track, wav
 from tests.builders.users import Account, create_user, login
 from tests.servers import ApiProcess
@@ -38,7 +39,7 @@ def long_track(api: ApiProcess, worker: WorkerProcess, owner: Account) -> int:
 
 
 def encoders(streams: StreamProcess) -> list[psutil.Process]:
-    return psutil.Process(streams.process.pid).children(recursive=True)
+    return encoders_of(psutil.Process(streams.process.pid))
 
 
 def take_all(call: Any, into: bytearray, pause_s: float) -> None:

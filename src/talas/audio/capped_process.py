@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,18 +30,63 @@ async def start(
     output a pipe. Raises OSError where the file cannot be opened or no process started."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-m", module),
-            *(*arguments, str(os.getpid())),
-            stdin=file,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            env=_ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
+        return await _start(module, *arguments, stdin=file, stderr=stderr)
     finally:
         os.close(file)
+
+
+async def start_waiting(module: str) -> Waiting:
+    """`python -I -m module parent`: standard input is a socket where it waits for its file,
+    standard output and standard error are pipes. Raises OSError where none can be started."""
+    ours, theirs = socket.socketpair()
+    try:
+        stderr = asyncio.subprocess.PIPE
+        process = await _start(module, stdin=theirs.fileno(), stderr=stderr)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Waiting(process, ours)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A subprocess without a file. It ends by itself once nobody has the other end of its `link`
+    any more."""
+
+    process: asyncio.subprocess.Process
+    link: socket.socket
+
+    def give(self, file: int, message: bytes) -> bool:
+        """Hands over an open file and what is to be done with it, which must be less than a socket
+        holds. False where the subprocess has ended."""
+        try:
+            with self.link:
+                sent = socket.send_fds(self.link, [message], [file])
+                self.link.sendall(message[sent:])
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    async def end(self) -> None:
+        self.link.close()
+        await end(self.process)
+
+
+async def _start(
+    module: str, *arguments: str, stdin: int, stderr: int
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", module),
+        *(*arguments, str(os.getpid())),
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
+        env=_ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,9 @@
 """The subprocess that encodes what one order asks for: `python -I -m talas.audio.encoding_child`.
 
-The file is standard input, the encoded bytes go to standard output; a refusal to standard error.
-Started by `encoding_process` alone.
+It is started before there is anything to do: importing FFmpeg takes longer than encoding a segment.
+Then it waits at standard input, a socket, for its task and the file, which is standard input from
+there on. The encoded bytes go to standard output; a refusal to standard error. Started by
+`encoding_process` alone.
 """
 
 from __future__ import annotations
@@ -23,17 +25,29 @@ from talas.audio.errors import AudioError
 REFUSED = 15
 """The exit status that says: an AudioError, whose parts are on standard error."""
 
+STARTING_NICENESS = 2
+"""Of the imports; a task may ask for more."""
+
+_MOST_MESSAGE = 65_536
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, and what carrying it out may take; `niceness` above that of who asked."""
+
+    order: Order
+    cpu_seconds: int
+    memory_bytes: int
+    niceness: int
+
 
 def main() -> NoReturn:
-    """Arguments: the order, CPU seconds, memory in bytes, niceness, parent's process id."""
-    order, cpu_seconds, memory_bytes, niceness, parent = sys.argv[1:]
-    if not confinement.die_with(int(parent)):
+    """Argument: the parent's process id."""
+    if not confinement.die_with(int(sys.argv[1])):
         os._exit(ORPHANED)
-    os.nice(int(niceness))
+    os.nice(STARTING_NICENESS)
     confinement.leave_network()
-    confinement.limit_resources(cpu_seconds=int(cpu_seconds), opening_cpu_seconds=int(cpu_seconds))
     try:
-        _encode(order.encode(), int(memory_bytes))
+        _work()
     except AudioError as error:
         _refuse(error)
     except Exception as error:
@@ -42,7 +56,7 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _encode(written: bytes, memory_bytes: int) -> None:
+def _work() -> None:
     # Not at the top, because the parent takes the exit status from here and decodes nothing.
     import av.subtitles.stream
 
@@ -51,8 +65,12 @@ def _encode(written: bytes, memory_bytes: int) -> None:
 
     # PyAV imports it at first use, when no file can be opened any more.
     _ = av.subtitles.stream
-    order = msgspec.json.decode(written, type=Order)
-    confinement.limit_memory(memory_bytes)
+    task = _receive()
+    order = task.order
+    os.nice(max(0, task.niceness - STARTING_NICENESS))
+    seconds = task.cpu_seconds
+    confinement.limit_resources(cpu_seconds=seconds, opening_cpu_seconds=seconds)
+    confinement.limit_memory(task.memory_bytes)
     confinement.open_nothing_more()
     container = CONTAINERS[order.track.container]
     with FileIO(1, "w", closefd=False) as out:
@@ -62,6 +80,21 @@ def _encode(written: bytes, memory_bytes: int) -> None:
                 view = view[out.write(view) :]
         else:
             transcode(FileIO(0), container, out, order)
+
+
+def _receive() -> Task:
+    """Ends the process where nobody is left to send anything."""
+    import socket
+
+    with socket.socket(fileno=0) as link:
+        message, files, _, _ = socket.recv_fds(link, _MOST_MESSAGE, 1)
+        while more := link.recv(_MOST_MESSAGE):
+            message += more
+    if not files:
+        os._exit(ORPHANED)
+    os.dup2(files[0], 0)
+    os.close(files[0])
+    return msgspec.json.decode(message, type=Task)
 
 
 def _refuse(error: AudioError) -> NoReturn:

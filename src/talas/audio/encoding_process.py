@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import msgspec
 from talas.audio import capped_process
 from talas.audio.answer import Refused
 from talas.audio.capped_process import CRASHED, READ_BYTES, TOO_SLOW, raise_for_status
-from talas.audio.encoding_child import REFUSED
+from talas.audio.encoding_child import REFUSED, Task
 from talas.audio.encoding_orders import Order
 from talas.audio.errors import AudioError
+from talas.audio.standby import Standby
+
+MODULE = "talas.audio.encoding_child"
 
 _LONGEST_REFUSAL = 8192
 
@@ -29,24 +33,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     niceness: int
 
 
-async def encode(path: Path, order: Order, limits: Limits) -> AsyncGenerator[bytes, None]:
+async def encode(
+    path: Path, order: Order, limits: Limits, standby: Standby | None = None
+) -> AsyncGenerator[bytes, None]:
     """What the order asks for of the file at `path`, in chunks, as it is encoded.
 
-    The subprocess gets the open file, no path, no environment, no network, and is gone once the
-    generator has ended or been closed. It waits while no chunk is taken. Raises AudioError where
-    the file cannot be decoded within the limits, also after some chunks; OSError where `path`
-    cannot be opened or no process started.
+    The subprocess, of `standby` where one waits there, gets the open file, no path, no environment,
+    no network, and is gone once the generator has ended or been closed. It waits while no chunk is
+    taken. Raises AudioError where the file cannot be decoded within the limits, also after some
+    chunks; OSError where `path` cannot be opened or no process started.
     """
-    numbers = (math.ceil(limits.cpu_s), limits.memory_bytes, limits.niceness)
-    process = await capped_process.start(
-        "talas.audio.encoding_child",
-        path,
-        *(msgspec.json.encode(order).decode(), *map(str, numbers)),
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await _begin(path, order, limits, standby)
     refusal = asyncio.create_task(_read_refusal(process))
     try:
         async for chunk in _chunks(process, limits):
+            if standby is not None:
+                # Not sooner: starting it would take from this one.
+                standby.renew()
+                standby = None
             yield chunk
         status = await process.wait()
         if status == REFUSED:
@@ -55,6 +59,28 @@ async def encode(path: Path, order: Order, limits: Limits) -> AsyncGenerator[byt
             raise_for_status(status)
     finally:
         await capped_process.end(process)
+
+
+async def _begin(
+    path: Path, order: Order, limits: Limits, standby: Standby | None
+) -> asyncio.subprocess.Process:
+    task = Task(
+        order=order,
+        cpu_seconds=math.ceil(limits.cpu_s),
+        memory_bytes=limits.memory_bytes,
+        niceness=limits.niceness,
+    )
+    message = msgspec.json.encode(task)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        waiting = await (standby.take() if standby else capped_process.start_waiting(MODULE))
+        if not waiting.give(file, message):
+            await waiting.end()
+            waiting = await capped_process.start_waiting(MODULE)
+            waiting.give(file, message)  # where it is gone too, its exit status tells why
+        return waiting.process
+    finally:
+        os.close(file)
 
 
 async def _chunks(

@@ -24,6 +24,7 @@ from tests.builders.recordings import (
     running,
     until,
 )
+from tests.builders.streaming import waiting_encoders_of
 
 from talas.audio.encoding_orders import segment_order
 from talas.audio.renditions import segment_count
@@ -288,3 +289,12 @@ async def put_long(storage: Storage) -> None:
     """Half an hour of silence, which no encoder gets through while a test looks on."""
     header = wav_header(LONG_SAMPLES, 8000, 1, 16)
     await storage.put(KEY, header + bytes(2 * LONG_SAMPLES))
+
+
+async def test_the_encoder_that_waits_ends_with_the_process(
+    storage: Storage, cache: DiskCache, recording: Recording
+) -> None:
+    async with running(storage, cache) as streaming:
+        await streaming.segment(recording, rendition_of(recording, "aac64"), 0)
+        await until(lambda: len(waiting_encoders_of(psutil.Process())) == 1)
+    assert waiting_encoders_of(psutil.Process()) == []

@@ -11,10 +11,11 @@ from pathlib import Path
 import structlog
 
 from talas.audio.encoding_orders import Order, SegmentOrder, TranscodeOrder
-from talas.audio.encoding_process import Limits, encode
+from talas.audio.encoding_process import MODULE, Limits, encode
 from talas.audio.errors import AudioError
 from talas.audio.renditions import SEGMENT_SAMPLES
 from talas.audio.seeking import SeekIndex
+from talas.audio.standby import Standby
 from talas.core.disk_cache import CacheFull, DiskCache, take_draft
 from talas.core.errors import StorageFull
 from talas.core.objects import ORIGINAL
@@ -46,6 +47,7 @@ class Encoders:
     def __init__(self, storage: Storage, cache: DiskCache) -> None:
         self._storage = storage
         self._cache = cache
+        self._standby = Standby(MODULE)
         self._fetches: Flights[Path | None] = Flights()
         self._indexes: OrderedDict[str, tuple[SeekIndex | None, float]] = OrderedDict()
 
@@ -60,7 +62,7 @@ class Encoders:
         ENCODERS.labels(kind).inc()
         try:
             async with contextlib.aclosing(
-                encode(path, order, limits_of(order, niceness))
+                encode(path, order, limits_of(order, niceness), self._standby)
             ) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -114,6 +116,7 @@ class Encoders:
 
     async def close(self) -> None:
         await self._fetches.close()
+        await self._standby.close()
 
     async def _fetch(self, key: str, recording: Recording) -> Path | None:
         """None where another process is at it."""
