@@ -11,7 +11,7 @@ import sys
 from io import FileIO
 from typing import NoReturn
 
-from talas.audio import confinement
+from talas.audio import confinement, system_calls
 
 OUT_OF_MEMORY = 12
 ORPHANED = 13
@@ -63,6 +63,7 @@ def _answer(name: str, cpu_seconds: int, memory_bytes: int) -> None:
     # syntax. Nothing of the file has been read so far.
     confinement.limit_memory(memory_bytes)
     confinement.open_nothing_more()
+    system_calls.refuse_others()
     found = analysis.answer(FileIO(0), name, opened=lambda: confinement.allow_all_cpu(cpu_seconds))
     message = answer.encoder.encode(found)
     with FileIO(1, "w", closefd=False) as out:
