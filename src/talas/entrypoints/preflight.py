@@ -15,6 +15,7 @@ from talas.core.settings import Settings, SettingsError
 # A new database cluster takes about 60 MiB, a start on an old one a few: rounded up generously.
 _NEW_DATABASE_BYTES = 160 * 2**20
 _START_BYTES = 32 * 2**20
+_MEMORY = Path("/dev/shm")  # noqa: S108, a folder of one's own in it, that nobody else had before
 
 
 class ServeError(Exception):
@@ -149,14 +150,30 @@ def _port_sentence(
     return f"{port_variable}: cannot listen on {host}:{port} ({error.strerror})"
 
 
-def empty_metrics_folder(data_dir: Path) -> Path:
-    """Where the processes keep their figures for one another, without those of an earlier run."""
+@contextlib.contextmanager
+def metrics_folder(data_dir: Path) -> Iterator[Path]:
+    """Where the processes keep their figures for one another, empty; whoever holds the data folder
+    may ask. In memory where the system has a place for it: the files are mapped, and what finds no
+    room for a page of one on a full disk is killed by SIGBUS (mmap(2))."""
+    identity = data_dir.stat()
+    name = f"talas-metrics-{os.getuid()}-{identity.st_dev:x}-{identity.st_ino:x}"
     folder = data_dir / "metrics"
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for left_over in folder.glob("*.db"):
-            left_over.unlink()
+        try:
+            _make_empty(_MEMORY / name)
+            folder = _MEMORY / name
+        except OSError:
+            # There is none, or somebody else was first to take the name.
+            _make_empty(folder)
     except OSError as error:
-        raise _unusable(data_dir, error) from None
-    return folder
+        raise _unusable(folder, error) from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_empty(folder: Path) -> None:
+    """What a killed server left in it goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)

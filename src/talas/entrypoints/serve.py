@@ -43,8 +43,10 @@ def serve(
         preflight.check_disk(
             settings.data_dir, new_database=new_database and settings.database.url is None
         )
-        metrics_dir = preflight.empty_metrics_folder(settings.data_dir)
-        with _database(settings, signals) as (database, url):
+        with (
+            preflight.metrics_folder(settings.data_dir) as metrics_dir,
+            _database(settings, signals) as (database, url),
+        ):
             env = {
                 **environment,
                 "DATABASE_URL": url,
