@@ -6,7 +6,6 @@ from talas.domains.playlists import sql
 from talas.domains.playlists.sql import PlaylistRow
 
 OWNER = "owner"
-COLLABORATOR = "collaborator"
 
 
 async def load_playlist(conn: Connection, viewer_id: int, playlist_id: int) -> PlaylistRow:

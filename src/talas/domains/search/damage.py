@@ -28,10 +28,6 @@ class _Meta(msgspec.Struct):
     segments: list[_Segment]
 
 
-class _Versioned(msgspec.Struct):
-    crc: int
-
-
 class IndexFailed(Exception):
     """Why tantivy could not do what it was asked: damage, a full disk, or a fault."""
 

@@ -41,6 +41,7 @@ KEEP = 1_000_000
 FORGET_STEP = 20_000
 MAX_PAUSE_S = 10.0
 
+_FIRST = "there is no index"
 log = structlog.get_logger()
 
 AnswerT = TypeVar("AnswerT")
@@ -127,7 +128,7 @@ class Feeder:
             source = await self._read_source()
         reason = await self._reason_to_rebuild(source)
         if reason is not None or stamp is None:
-            return await self._rebuild(reason or "there is no index")
+            return await self._rebuild(reason or _FIRST)
         if time.monotonic() >= self._forget_at:
             await self._forget()
         return await self._take_in(source)
@@ -167,7 +168,8 @@ class Feeder:
     async def _rebuild(self, reason: str) -> bool:
         """Queries are answered by what is open, if anything is, until the new one is complete."""
         await self._close_writer()
-        log.warning("search.rebuilding", reason=reason)
+        tell = log.info if reason == _FIRST else log.warning
+        tell("search.rebuilding", reason=reason)
         began_at = time.monotonic()
         try:
             self._checked = await rebuild(self._db, self._folder, BESIDE_REQUESTS)
