@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import msgspec
 
-from talas.audio import confinement
+from talas.audio import confinement, system_calls
 from talas.audio.answer import LONGEST_TEXT, Refused
 from talas.audio.child import BROKEN, ORPHANED, OUT_OF_MEMORY, lacks_memory
 from talas.audio.containers import CONTAINERS
@@ -72,6 +72,7 @@ def _work() -> None:
     confinement.limit_resources(cpu_seconds=seconds, opening_cpu_seconds=seconds)
     confinement.limit_memory(task.memory_bytes)
     confinement.open_nothing_more()
+    system_calls.refuse_others()
     container = CONTAINERS[order.track.container]
     with FileIO(1, "w", closefd=False) as out:
         if isinstance(order, SegmentOrder):

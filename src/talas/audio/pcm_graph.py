@@ -110,6 +110,8 @@ def _filters(
         yield "atrim", f"start_sample={skipped}:end_sample={end}"
     if gain_db:
         yield "volume", f"volume={gain_db:.6f}dB:precision={_PRECISION_NAMES[precision]}"
+    if first.format.name in _UNBOUNDED_FORMATS:
+        yield "aformat", "sample_fmts=s32p"
     yield "aresample", _resampling(first, shape, precision)
     layout = layout_of(shape.channels)
     yield "aformat", f"sample_fmts={shape.sample_format}:channel_layouts={layout}"
@@ -118,6 +120,9 @@ def _filters(
     yield "asetnsamples", f"n={_BLOCK}:p=0"
 
 
+# As PCM that is stored as floats comes, which may be anything, infinite and not a number too, and
+# what comes out is not: encoders refuse it, and filters spread it.
+_UNBOUNDED_FORMATS = ("flt", "dbl")
 _PRECISION_NAMES = {"fltp": "float", "dblp": "double"}
 
 
