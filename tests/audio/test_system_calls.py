@@ -11,7 +11,7 @@ import pytest
 
 # A handler that raises would tell as well, were a signal let through.
 PROGRAM = """
-import ctypes, os, signal, sys
+import ctypes, fcntl, os, resource, signal, sys, threading
 from talas.audio import confinement, system_calls
 parent = int(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +33,13 @@ acts = {
     "read": lambda: call(libc.process_vm_readv, parent, 0, 0, 0, 0, 0),
     "start": lambda: os.execv("/bin/true", ["true"]),
     "namespace": lambda: call(libc.unshare, 0),
+    "queue": lambda: call(libc.sigqueue, parent, 0, None),
+    "owner": lambda: fcntl.fcntl(1, fcntl.F_SETOWN, parent),
+    "limit": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
+    "slow": lambda: os.setpriority(os.PRIO_PROCESS, parent, os.getpriority(0, parent)),
+    "fork": lambda: os.fork() or os._exit(0),
+    "leave": lambda: os.setsid(),
+    "thread": lambda: threading.Thread(target=int).start(),
     "work": lambda: bytes(50 << 20).count(0),
     "time": lambda: confinement.allow_all_cpu(5),
 }
@@ -60,6 +67,13 @@ def test_other_processes_are_out_of_reach() -> None:
         "read": refusal,
         "start": refusal,
         "namespace": refusal,
+        "queue": refusal,
+        "owner": refusal,
+        "limit": refusal,
+        "slow": refusal,
+        "fork": refusal,
+        "leave": refusal,
+        "thread": "allowed",
         "work": "allowed",
         "time": "allowed",
     }, ran.stderr
