@@ -1,13 +1,15 @@
 """A supervisor for tests: ``python supervised.py PLAN``, PLAN being JSON.
 
 ``roles`` maps a name to a program text; ``pace`` to fields of Pace; ``database`` is the text of a
-program that stands for the embedded database; ``only`` leaves one of the lifeline's two watchers.
+program that stands for the embedded database; ``metrics`` is the folder of figures; ``only`` leaves
+one of the lifeline's two watchers.
 """
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -54,6 +56,7 @@ def main() -> int:
             signals=signals,
             pace=msgspec.convert(plan.get("pace", {}), Pace),
             database=database,
+            metrics_dir=Path(plan["metrics"]) if "metrics" in plan else None,
         )
         try:
             supervisor.run(lambda: print("READY", flush=True))

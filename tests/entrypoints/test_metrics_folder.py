@@ -1,5 +1,6 @@
 """Where the processes keep their figures for one another."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,26 @@ def test_a_name_that_somebody_else_took_is_done_without(
     folder.write_text("not a folder, and not to be removed")
     with preflight.metrics_folder(data) as instead:
         assert instead == data / "metrics"
+
+
+def test_processes_without_a_data_folder_have_one_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_MEMORY", tmp_path)
+    with preflight.own_metrics_folder() as one, preflight.own_metrics_folder() as other:
+        assert one != other
+        assert {one.parent, other.parent} == {tmp_path}
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(preflight, "_MEMORY", tmp_path / "missing")
+    with preflight.own_metrics_folder() as elsewhere:
+        assert elsewhere.is_dir()
+
+
+def test_a_name_that_somebody_else_takes_later_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    somebody_else = os.getuid() + 1
+    monkeypatch.setattr(preflight, "_MEMORY", tmp_path)
+    monkeypatch.setattr(os, "getuid", lambda: somebody_else)
+    with pytest.raises(PermissionError):
+        preflight.keep_folder(tmp_path / "metrics")

@@ -73,6 +73,19 @@ def await_start(supervisor: Any, *roles: str) -> None:
         supervisor.expect_or_find(line)
 
 
+def test_a_folder_of_figures_that_has_gone_is_made_again(
+    supervise: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "metrics"
+    supervisor = supervise({"api": STEADY}, pace={"first_delay_s": 0.2}, metrics=str(folder))
+    _, pid, _ = supervisor.expect(UP).groups()
+    await_start(supervisor)
+    folder.rmdir()
+    os.kill(int(pid), signal.SIGKILL)
+    supervisor.expect(UP)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_killed_process_is_started_again_later_each_time(supervise: Callable[..., Any]) -> None:
     supervisor = supervise({"api": STEADY}, pace={"first_delay_s": 0.2})
     delays = []

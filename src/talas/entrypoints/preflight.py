@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,27 @@ def metrics_folder(data_dir: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def own_metrics_folder() -> Iterator[Path]:
+    """Likewise, for processes that hold no data folder."""
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(
+        prefix="talas-metrics-", dir=memory, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def keep_folder(folder: Path) -> None:
+    """Makes it again where it has gone: what lies in /dev/shm goes when its owner has logged out
+    everywhere (RemoveIPC, logind.conf(5)), and no process would start without it. Raises OSError
+    where somebody else has taken the name."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    # Only there may others make folders; on a share one's own may bear another number.
+    if folder.parent == _MEMORY and folder.lstat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, f"{folder} belongs to somebody else")
 
 
 def _make_empty(folder: Path) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -115,16 +114,10 @@ def _serve_roles(
     settings: Settings,
     environment: Mapping[str, str],
 ) -> None:
-    with (
-        StopSignals() as signals,
-        tempfile.TemporaryDirectory(prefix="talas-metrics-") as metrics_dir,
-    ):
-        env = {**environment, "PROMETHEUS_MULTIPROC_DIR": metrics_dir}
+    with StopSignals() as signals, preflight.own_metrics_folder() as metrics_dir:
+        env = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir)}
         Supervisor(
-            roles(settings, env),
-            signals=signals,
-            database=None,
-            metrics_dir=Path(metrics_dir),
+            roles(settings, env), signals=signals, database=None, metrics_dir=metrics_dir
         ).run(lambda: None)
 
 

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from talas.core import lifeline
+from talas.entrypoints import preflight
 from talas.entrypoints.preflight import ServeError
 from talas.entrypoints.stop_signals import StopSignals
 
@@ -179,6 +180,8 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         try:
+            if self._metrics_dir is not None:
+                preflight.keep_folder(self._metrics_dir)
             child.start()
         except OSError as error:  # no memory or process to be had just now
             delay_s = child.fail()
