@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
+import structlog
+
 from talas.core.database import is_unavailable
 from talas.core.errors import Unauthenticated
 from talas.core.sessions import Actor, SessionGuard
@@ -11,6 +13,8 @@ from talas.core.tokens import Claims, TokenType
 from talas.domains.streaming.errors import StreamCut
 
 WATCH_S = 1.0
+
+log = structlog.get_logger()
 
 
 async def while_session(
@@ -39,12 +43,13 @@ async def _until_ended(guard: SessionGuard, actor: Actor) -> None:
         iat=0,
         exp=0,
     )
-    with contextlib.suppress(Unauthenticated):
-        while True:
-            await asyncio.sleep(WATCH_S)
-            try:
-                await guard.actor_of(claims)
-            except Exception as error:
-                # While nobody can tell, who listens goes on.
-                if not is_unavailable(error):
-                    raise
+    while True:
+        await asyncio.sleep(WATCH_S)
+        try:
+            await guard.actor_of(claims)
+        except Unauthenticated:
+            return
+        except Exception as error:
+            # While nobody can tell, who listens goes on.
+            if not is_unavailable(error):
+                log.error("stream.session_unknown", exc_info=error)
