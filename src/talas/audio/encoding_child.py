@@ -9,6 +9,7 @@ there on. The encoded bytes go to standard output; a refusal to standard error. 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from io import FileIO
 from typing import NoReturn
@@ -85,8 +86,6 @@ def _work() -> None:
 
 def _receive() -> Task:
     """Ends the process where nobody is left to send anything."""
-    import socket
-
     with socket.socket(fileno=0) as link:
         message, files, _, _ = socket.recv_fds(link, _MOST_MESSAGE, 1)
         while more := link.recv(_MOST_MESSAGE):
