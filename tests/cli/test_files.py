@@ -196,9 +196,12 @@ def test_a_database_that_is_another_one_deletes_nothing(api: ApiProcess) -> None
     for words in (("--dry-run",), ()):
         result = reconcile(api, *words)
         assert result.code == 1
-        assert "is it the database that belongs to this storage?" in result.errors
+        assert "does this database belong to this storage?" in result.errors
         assert "Traceback" not in result.errors
     assert all(folder.exists() for folder in folders)
+    result = reconcile(api, "--force")
+    assert (result.code, result.errors) == (0, "")
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_says_what_cannot_be_used(house: House) -> None:

@@ -66,25 +66,27 @@ async def test_what_no_row_knows(db: Database, storage: Storage) -> None:
     assert left == {KEYS[1], "other/a/original"}
 
 
-async def test_what_a_database_without_any_row_does_not_know(
-    db: Database, storage: Storage
-) -> None:
-    """More than a crash leaves: the storage belongs to another database."""
+async def test_more_than_there_are_rows(db: Database, storage: Storage) -> None:
+    """More than a crash leaves: the storage may belong to another database."""
     keys = [f"files/{n:032x}/original" for n in range(FEW + 1)]
     for key in keys:
         await storage.put(key, b"x")
-    rows: list[StoredRow] = []
+    rows = [StoredRow(n, f"files/elsewhere{n}/original") for n in range(1, FEW + 1)]
     shelf = _shelf(storage, rows)
-    with pytest.raises(Unavailable, match=r"is it the database that belongs to this storage\?"):
+    with pytest.raises(Unavailable, match=r"does this database belong to this storage\?"):
         await delete_orphans(db, shelf, older_than=AT_ONCE)
     assert {item.key async for item in storage.list_under("")} == {*keys}
     assert await delete_orphans(db, shelf) == 0
-    await storage.delete(keys.pop())
-    assert await delete_orphans(db, shelf, older_than=AT_ONCE) == FEW
-    for number in range(FEW + 1):
-        await storage.put(f"files/{number:032x}/original", b"x")
-    rows.append(StoredRow(1, "files/elsewhere/original"))
+    forced = find_orphans(db, shelf, older_than=AT_ONCE, force=True)
+    assert len([folder async for folder in forced]) == FEW + 1
+    rows.append(StoredRow(FEW + 1, "files/one-more/original"))
     assert await delete_orphans(db, shelf, older_than=AT_ONCE) == FEW + 1
+
+
+async def test_few_go_although_there_is_no_row(db: Database, storage: Storage) -> None:
+    for number in range(FEW):
+        await storage.put(f"files/{number:032x}/original", b"x")
+    assert await delete_orphans(db, _shelf(storage, []), older_than=AT_ONCE) == FEW
 
 
 async def test_what_storage_has_lost(db: Database, storage: Storage) -> None:

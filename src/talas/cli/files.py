@@ -52,23 +52,27 @@ def _group() -> None:
 @app.command()
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although most objects belong to nothing.")
+    ] = False,
 ) -> None:
     """Hold what lies in storage against the database, and mend what differs.
 
     It looks at tracks, files of gear, internal documents and attachments of messages. Objects that
-    belong to nothing are deleted once they are an hour old. A track without its file is marked as
-    failed; a file, document or attachment without its object stays and is named, for its owner to
-    delete. The exit code is 1 when something could not be mended, in a dry run when something was
-    found."""
+    belong to nothing are deleted once they are an hour old, but not without --force where they are
+    many and more than the database has rows: it may be that of another storage. A track without its
+    file is marked as failed; a file, document or attachment without its object stays and is named,
+    for its owner to delete. The exit code is 1 when something could not be mended, in a dry run
+    when something was found."""
     settings = load_settings()
     with database_url(settings) as url, explaining_refusals():
-        found = asyncio.run(_reconcile(settings, url, dry_run=dry_run))
+        found = asyncio.run(_reconcile(settings, url, dry_run=dry_run, force=force))
     _print_summary(found, dry_run=dry_run)
     if any(findings.open for findings in found):
         raise typer.Exit(1)
 
 
-async def _reconcile(settings: Settings, url: str, *, dry_run: bool) -> list[Findings]:
+async def _reconcile(settings: Settings, url: str, *, dry_run: bool, force: bool) -> list[Findings]:
     storage, docs_storage = Storage.open(settings.files), Storage.open_docs(settings.files)
     async with connected(settings, url, application="talas files") as db:
 
@@ -83,7 +87,9 @@ async def _reconcile(settings: Settings, url: str, *, dry_run: bool) -> list[Fin
         ]
         with _progress() as progress:
             return [
-                await _Reconciler(db, shelf, mark_lost, progress, dry_run=dry_run).run()
+                await _Reconciler(
+                    db, shelf, mark_lost, progress, dry_run=dry_run, force=force
+                ).run()
                 for shelf, mark_lost in shelves
             ]
 
@@ -99,6 +105,7 @@ class _Reconciler:
         progress: Progress,
         *,
         dry_run: bool,
+        force: bool,
     ) -> None:
         self._db = db
         self._shelf = shelf
@@ -106,6 +113,7 @@ class _Reconciler:
         self._progress = progress
         self._task = progress.add_task(shelf.name, total=None)
         self._dry_run = dry_run
+        self._force = force
         self._found = Findings(shelf.name)
 
     async def run(self) -> Findings:
@@ -125,7 +133,7 @@ class _Reconciler:
     async def _look_for_orphans(self) -> None:
         if not self._dry_run:
             await self._shelf.storage.clean_incoming(ORPHAN_AGE)
-        orphans = find_orphans(self._db, self._shelf, on_look=self._count_object)
+        orphans = find_orphans(self._db, self._shelf, on_look=self._count_object, force=self._force)
         async with contextlib.aclosing(orphans):
             async for folder in orphans:
                 self._found.orphans += 1

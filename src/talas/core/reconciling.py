@@ -17,7 +17,7 @@ from talas.core.stored_rows import StoredRow
 
 # A row comes within moments of its object; an hour leaves room for a slow commit.
 ORPHAN_AGE = dt.timedelta(hours=1)
-# As many as crashes may leave in a house whose last row is gone.
+# As many as crashes may leave, however few the rows are.
 FEW = 20
 _BATCH = 500
 
@@ -48,13 +48,14 @@ async def find_orphans(
     *,
     older_than: dt.timedelta = ORPHAN_AGE,
     on_look: Callable[[], None] = _ignore,
+    force: bool = False,
 ) -> AsyncGenerator[str, None]:
     """The folders of objects that belong to no row and have not changed for ``older_than``: an
     upload's object is there before its row. What has no name that the server gives is somebody
     else's, and stays. ``on_look`` is called for every object.
 
-    Raises Unavailable where they are more than FEW and there is no row at all: then it is another
-    database that they belong to.
+    Raises Unavailable where they are more than FEW and more than there are rows, unless it is told
+    to ``force``: then it may be another database that they belong to.
     """
     newest: dict[str, float] = {}
     async for item in shelf.storage.list_under(shelf.folder):
@@ -66,15 +67,15 @@ async def find_orphans(
         if len(newest) > _BATCH:
             # The last folder may have more objects to come.
             last = {folder: newest.pop(folder)}
-            for orphan in await _unknown(db, shelf, newest, older_than):
+            for orphan in await _unknown(db, shelf, newest, older_than, force):
                 yield orphan
             newest = last
-    for orphan in await _unknown(db, shelf, newest, older_than):
+    for orphan in await _unknown(db, shelf, newest, older_than, force):
         yield orphan
 
 
 async def _unknown(
-    db: Database, shelf: Shelf, newest: dict[str, float], older_than: dt.timedelta
+    db: Database, shelf: Shelf, newest: dict[str, float], older_than: dt.timedelta, force: bool
 ) -> list[str]:
     floor = time.time() - older_than.total_seconds()
     old = [folder for folder, changed_at in newest.items() if changed_at < floor]
@@ -82,12 +83,23 @@ async def _unknown(
         return []
     async with db.connection() as conn:
         known = await shelf.select_known_keys(conn, [f"{folder}/{ORIGINAL}" for folder in old])
-        if not known and len(old) > FEW and not await shelf.select_stored(conn, 0):
+        orphans = [folder for folder in old if f"{folder}/{ORIGINAL}" not in known]
+        if len(orphans) > FEW and not force and len(orphans) > await _count_rows(conn, shelf):
             raise Unavailable(
-                f"The database has no {shelf.name}, and the storage {len(old)} or more: is it the "
-                "database that belongs to this storage? Nothing was deleted"
+                f"The storage of {shelf.name} has {len(orphans)} objects or more that the database "
+                "does not know, more than it has rows: does this database belong to this storage? "
+                "If so, `talas files reconcile --force` deletes them. They are all still there"
             )
-    return [folder for folder in old if f"{folder}/{ORIGINAL}" not in known]
+    return orphans
+
+
+async def _count_rows(conn: Connection, shelf: Shelf) -> int:
+    """Up to a batch, there may be millions."""
+    count = after_id = 0
+    while count < _BATCH and (rows := await shelf.select_stored(conn, after_id)):
+        count += len(rows)
+        after_id = rows[-1].id
+    return count
 
 
 async def delete_orphans(

@@ -1,8 +1,6 @@
 -- Who has opened how many rooms and groups is counted when they open another one.
 CREATE INDEX rooms_creator_idx ON rooms (created_by, kind);
 
-DROP INDEX messages_words_idx;
-
 -- Words of a message, without case, accents and ligatures. ASCII takes the short way; beyond it
 -- quotation marks, dashes and the like would be taken for letters. Scripts that put no spaces
 -- between words are cut into pairs, once from the first character of a run and once from its
@@ -38,5 +36,8 @@ BEGIN
 END
 $$;
 
-CREATE INDEX messages_words_idx ON messages USING gin (message_words(content))
+-- Beside the old one, so that reading waits for a moment only.
+CREATE INDEX messages_words_new ON messages USING gin (message_words(content))
     WITH (gin_pending_list_limit = 512);
+DROP INDEX messages_words_idx;
+ALTER INDEX messages_words_new RENAME TO messages_words_idx;

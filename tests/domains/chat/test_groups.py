@@ -204,9 +204,25 @@ def test_nobody_opens_rooms_and_groups_without_end(api: ApiProcess) -> None:
             kind,
             str(ann.id),
         )
+        run_sql(
+            api,
+            "INSERT INTO room_members (room_id, user_id, role) "
+            "SELECT id, created_by, 'owner' FROM rooms WHERE created_by = $1 AND kind = $2",
+            ann.id,
+            kind,
+        )
         answer = api.client.post(path, token=ann.token, json=body)
-        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_rooms")
-        assert answer.json()["error"] == f"You have opened 500 {kind}s already; delete one first"
-        run_sql(api, "UPDATE rooms SET kind = 'deleted' WHERE name = $1", f"{kind}{ann.id}1")
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_rooms_opened")
+        assert answer.json()["error"] == (
+            f"You are in 500 {kind}s that you have opened; leave or delete one first"
+        )
+        # One that lives on with others.
+        run_sql(
+            api,
+            "DELETE FROM room_members m USING rooms r "
+            "WHERE r.id = m.room_id AND r.name = $1 AND m.user_id = $2",
+            f"{kind}{ann.id}1",
+            ann.id,
+        )
         assert api.client.post(path, token=ann.token, json=body).status_code == 201
     create_room(api, bob)

@@ -49,8 +49,8 @@ async def check_may_create(conn: Connection, actor: Actor, kind: str) -> None:
     """Raises Conflict."""
     if await sql.count_created(conn, actor.user_id, kind) >= MOST_CREATED:
         raise Conflict(
-            f"You have opened {MOST_CREATED} {kind}s already; delete one first",
-            code="too_many_rooms",
+            f"You are in {MOST_CREATED} {kind}s that you have opened; leave or delete one first",
+            code="too_many_rooms_opened",
         )
 
 

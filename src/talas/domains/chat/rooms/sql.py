@@ -160,8 +160,9 @@ COUNT_FOUND_ROOMS_BY_SHORT_TERM = _count_found_rooms(_MATCHES)
 
 COUNT_CREATED = """
 SELECT count(*)
-FROM rooms
-WHERE created_by = $1 AND kind = $2
+FROM rooms r
+WHERE r.created_by = $1 AND r.kind = $2
+  AND EXISTS (SELECT FROM room_members m WHERE m.room_id = r.id AND m.user_id = $1)
 """
 
 INSERT_ROOM = """
