@@ -80,7 +80,7 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(api: Api
     """The one that finds out: who has waited for a second looks, once. Where this process falls
     asleep for as long, that is the other one, and nothing has been shown."""
     conn = await asyncpg.connect(api.database_url)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while not await the_api_finds_out(api, conn):
             pass
     await conn.close()
@@ -88,7 +88,7 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(api: Api
 
 async def the_api_finds_out(api: ApiProcess, conn: asyncpg.Connection) -> bool:
     """The api has the account and wants the track; the other way round here, where the wait is
-    the younger one."""
+    the younger one. False where the api was told something else before it waited."""
     user = create_user(api)
     track_id = await conn.fetchval(INSERT_TRACK, user.id)
     with ThreadPoolExecutor(1) as pool:
@@ -105,6 +105,8 @@ async def the_api_finds_out(api: ApiProcess, conn: asyncpg.Connection) -> bool:
             )
             async with asyncio.timeout(60):
                 while not await conn.fetchval(SOMEBODY_WAITS):
+                    if deletion.done():
+                        return False
                     await asyncio.sleep(0.01)
             await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user.id)
         except asyncpg.DeadlockDetectedError:

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.conftest import TestServer
+from tests.waiting import vacuum
 
 from talas.core import counts
 from talas.domains.chat.groups import sql as groups
@@ -119,7 +120,7 @@ async def fill(conn: asyncpg.Connection) -> None:
     await conn.execute(SEED)
     for _, definition in indexes:
         await conn.execute(definition)
-    await conn.execute("VACUUM ANALYZE")
+    await vacuum(conn)
 
 
 def by_sort(statements: dict[str, str], *arguments: object) -> list[tuple[str, Arguments]]:

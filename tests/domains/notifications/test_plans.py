@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.waiting import vacuum
 
 from talas.domains.notifications import sql
 from talas.domains.notifications.digest import sql as digest
@@ -39,7 +40,7 @@ async def filled(database_url: str) -> AsyncIterator[asyncpg.Connection]:
         """
     )
     await conn.execute("ANALYZE")
-    await conn.execute("VACUUM notifications")
+    await vacuum(conn, "notifications")
     yield conn
     await conn.close()
 

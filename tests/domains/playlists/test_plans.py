@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from tests.conftest import TestServer
 from tests.core.test_plans import by_sort, is_greedy, nodes
+from tests.waiting import vacuum
 
 from talas.domains.playlists import sql
 from talas.domains.playlists.collaborators import sql as collaborators
@@ -86,7 +87,7 @@ async def filled(filled_url: str) -> AsyncIterator[asyncpg.Connection]:
     conn = await asyncpg.connect(filled_url, server_settings={"jit": "off"})
     if not await conn.fetchval("SELECT EXISTS (SELECT FROM users)"):
         await conn.execute(SEED)
-        await conn.execute("VACUUM ANALYZE")
+        await vacuum(conn)
     yield conn
     await conn.close()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.waiting import vacuum
 
 from talas.domains.tags import sql
 
@@ -41,7 +42,7 @@ async def filled(database_url: str) -> AsyncIterator[asyncpg.Connection]:
         "INSERT INTO track_tags (track_id, tag_id, position) SELECT id, id * 7, 1 FROM tracks"
     )
     await conn.execute("ANALYZE")
-    await conn.execute("VACUUM tags")
+    await vacuum(conn, "tags")
     yield conn
     await conn.close()
 
