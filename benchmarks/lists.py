@@ -14,6 +14,7 @@ from benchmarks.servers import TalasServer, execute, talas_serve
 
 SIZES = (1_000, 100_000, 1_000_000)
 SAMPLES = 150
+ROUNDS = 3
 WARM_UP = 15
 MOST_GROWTH = 2.0
 GEAR_OF_READER = 200
@@ -105,6 +106,8 @@ SELECT $1, n FROM generate_series(1, $2::INT) AS n
 """
 PROMOTE = "UPDATE users SET role = 'super_admin' WHERE id = $1"
 
+_numbers = itertools.count()
+
 
 def measure() -> Iterator[Figure]:
     with (
@@ -121,8 +124,13 @@ def measure() -> Iterator[Figure]:
             took.append(_grow(talas, before + 1, size))
             if not before:
                 execute(talas.database_url, GEAR, user_id, GEAR_OF_READER)
-            for name, path in LISTS.items():
-                latencies[name].append(_p95_ms(talas.port, path, token))
+            rounds = [
+                {name: _p95_ms(talas.port, path, token) for name, path in LISTS.items()}
+                for _ in range(ROUNDS)
+            ]
+            for name in LISTS:
+                # What the machine does meanwhile, to write down a million rows, hits one of them.
+                latencies[name].append(statistics.median(p95[name] for p95 in rounds))
     yield from (_figure(name, p95) for name, p95 in latencies.items())
     seconds = ", ".join(f"{s:.0f} s" for s in took)
     yield Figure("filling the tables for that", "", seconds, None, "rows of eight tables")
@@ -142,8 +150,8 @@ def _p95_ms(port: int, path: str, token: str) -> float:
     headers = {"Authorization": f"Bearer {token}"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     latencies = []
-    for number in range(WARM_UP + SAMPLES):
-        query = f"{path}{'&' if '?' in path else '?'}x={number}"
+    for _ in range(WARM_UP + SAMPLES):
+        query = f"{path}{'&' if '?' in path else '?'}x={next(_numbers)}"
         began = time.perf_counter()
         connection.request("GET", f"/api/v1{query}", headers=headers)
         answer = connection.getresponse()
