@@ -21,6 +21,8 @@ class Flights(Generic[ResultT]):
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight[ResultT]] = {}
+        # Those too that nobody may join any more, until they have ended.
+        self._under_way: set[Flight[ResultT]] = set()
 
     def __contains__(self, key: str) -> bool:
         return key in self._flights
@@ -39,6 +41,7 @@ class Flights(Generic[ResultT]):
     def begin(self, key: str, work: Callable[[], Awaitable[ResultT]]) -> Flight[ResultT]:
         """Without a listener; one may come."""
         flight = self._flights[key] = Flight(key, work)
+        self._under_way.add(flight)
         flight.task.add_done_callback(lambda _: self._land(flight))
         return flight
 
@@ -49,18 +52,15 @@ class Flights(Generic[ResultT]):
 
     async def wait_below(self, folder: str) -> None:
         """Until all has ended whose key begins with ``folder/``."""
-        tasks = [
-            flight.task for key, flight in self._flights.items() if key.startswith(f"{folder}/")
-        ]
+        tasks = [flight.task for flight in self._under_way if flight.key.startswith(f"{folder}/")]
         if tasks:
             await asyncio.wait(tasks)
 
     async def close(self) -> None:
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for flight in self._flights.values():
+            flight.task.cancel()
+        if self._under_way:
+            await asyncio.wait({flight.task for flight in self._under_way})
 
     def _end_unwanted(self, flight: Flight[ResultT]) -> None:
         if not flight.listeners and not flight.task.done():
@@ -70,6 +70,7 @@ class Flights(Generic[ResultT]):
 
     def _land(self, flight: Flight[ResultT]) -> None:
         self._forget(flight)
+        self._under_way.discard(flight)
         if not flight.task.cancelled():
             # A failure that nobody waited for is nobody's: whoever did the work has logged it.
             flight.task.exception()
