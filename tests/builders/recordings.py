@@ -62,8 +62,8 @@ async def running(
 
 
 def our_encoders() -> list[psutil.Process]:
-    """Those at work."""
-    return encoders_of(psutil.Process())
+    """Those at work, without those of servers that this process has started."""
+    return encoders_of(psutil.Process(), recursive=False)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -89,15 +89,15 @@ def encoders(api: ApiProcess) -> list[psutil.Process]:
     return encoders_of(psutil.Process(api.process.pid))
 
 
-def encoders_of(process: psutil.Process) -> list[psutil.Process]:
+def encoders_of(process: psutil.Process, *, recursive: bool = True) -> list[psutil.Process]:
     """Those at work; one that only waits has no file yet."""
-    return [child for child in process.children(recursive=True) if _is_encoder(child, at_work=True)]
+    children = process.children(recursive=recursive)
+    return [child for child in children if _is_encoder(child, at_work=True)]
 
 
 def waiting_encoders_of(process: psutil.Process) -> list[psutil.Process]:
-    """Those that have been started before there is anything to do."""
-    children = process.children(recursive=True)
-    return [child for child in children if _is_encoder(child, at_work=False)]
+    """Those that it has itself started before there is anything to do; its servers have theirs."""
+    return [child for child in process.children() if _is_encoder(child, at_work=False)]
 
 
 def _is_encoder(process: psutil.Process, *, at_work: bool) -> bool:
